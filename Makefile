@@ -1,0 +1,63 @@
+# `make demo` and `make test` do all their own set-up; `make` says what else there is.
+#
+# Another Python wants another environment beside the first:
+#     make test PYTHON=python3.13 VENV=.venv-3.13
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint format wheel clean
+
+help:
+	@echo "make demo     train a VAE on handwritten digits into runs/digits"
+	@echo "make test     check style, then run all tests"
+	@echo "make lint     check style only"
+	@echo "make format   mend what of the style can be mended by a program"
+	@echo "make wheel    build a wheel into dist/"
+	@echo "make clean    remove all that make made, except runs/"
+
+demo: $(VENV)/installed
+	$(BIN)/keras-vae train --dataset digits --output runs/digits --overwrite
+
+# Last in `test` is pytest, and so its summary is the last line.
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# setuptools would pack what an earlier build left behind.
+wheel: $(VENV)/installed
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written when an installation is complete, so that the next call installs
+# nothing and an interrupted one is repeated. The package is installed in editable form:
+# only a change of these files asks for a new installation.
+PACKAGING := setup.cfg setup.py pyproject.toml
+
+$(VENV)/created:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+	    echo "keras_vae needs Python 3.11 or newer, and $(PYTHON) is: "`$(PYTHON) --version 2>&1`; \
+	    echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	    exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created $(PACKAGING)
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/created $(PACKAGING)
+	$(BIN)/python -m pip install --disable-pip-version-check --editable ".[test]"
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,51 @@
+"""What holds for every test: one seed, one float type, no display."""
+
+import os
+import subprocess
+from pathlib import Path
+
+os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported
+
+import hypothesis
+import pytest
+
+# The same examples in every run, kept nowhere; and no deadline, since the first call
+# of a graph function takes what compiling takes.
+hypothesis.settings.register_profile(
+    "keras_vae", derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.load_profile("keras_vae")
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Each test starts from one seed and float32, whatever ran before it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def pytest_runtest_setup(item):
+    """Skips the tests on the real MNIST where it is not."""
+    folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+    if item.get_closest_marker("mnist") and not (folder / "mnist").is_dir():
+        pytest.skip(f"no MNIST in {folder}: prepare it there, or set TFDS_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def project_files():
+    """All files that git keeps or would keep: those not yet committed too."""
+    house = Path(__file__).parent.parent
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=house,
+        capture_output=True,
+        text=True,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout, so nothing tells the project's files apart")
+    names = sorted({name for name in listing.stdout.split("\0") if name})
+    return [house / name for name in names if (house / name).is_file()]

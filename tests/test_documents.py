@@ -1,0 +1,277 @@
+"""The documents say what is so: docstrings, README, CONTRIBUTING, CHANGELOG."""
+
+import inspect
+import re
+import shlex
+from functools import cached_property
+from pathlib import Path
+from types import FunctionType
+
+import click
+import keras
+import pytest
+
+import keras_vae
+from keras_vae_cli import main
+
+HOUSE = Path(__file__).parent.parent
+
+
+# --- Docstrings -------------------------------------------------------------------
+
+
+def public_objects():
+    """Full name -> class or function, for all that `keras_vae.__all__` leads to."""
+    found, modules = {}, [keras_vae]
+    while modules:
+        module = modules.pop()
+        own = [
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "") == module.__name__ and name[0] != "_"
+        ]
+        for name in getattr(module, "__all__", own):
+            value = getattr(module, name)
+            if inspect.ismodule(value):
+                modules.append(value)
+            elif callable(value):
+                found[f"{value.__module__}.{value.__qualname__}"] = value
+    return dict(sorted(found.items()))
+
+
+PUBLIC = public_objects()
+
+
+def arguments(function):
+    """Names of the arguments; not `self`, `*args`, `**kwargs`."""
+    parameters = inspect.signature(function).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.name != "self" and p.kind not in variadic]
+
+
+def opens_with_a_sentence(docstring):
+    return docstring.partition("\n\n")[0].endswith((".", ":"))
+
+
+def omissions(value):
+    """What the docstring of a public class or function leaves out."""
+    docstring = inspect.cleandoc(value.__doc__ or "")
+    is_class = inspect.isclass(value)
+    if not opens_with_a_sentence(docstring):
+        yield "a first sentence"
+    # A class that inherits its constructor inherits its arguments.
+    called = vars(value).get("__init__") if is_class else value
+    described = re.findall(r"^ {4}(\w+): ", docstring, re.MULTILINE)
+    for name in arguments(called) if called else []:
+        if name not in described:
+            yield f"Args: {name}"
+    gives = re.search(r"^ +(return \S|yield)", inspect.getsource(value), re.MULTILINE)
+    if not is_class and gives and not re.search("\n(Returns|Yields):\n", docstring):
+        yield "Returns:"
+    # What only its subclasses can use has no example of its own.
+    if is_class and "NotImplementedError" in inspect.getsource(value):
+        return
+    if not re.search(r"^( *>>> |References?:$)", docstring, re.MULTILINE):
+        yield "an example (>>>) or a Reference:"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_docstring_leaves_nothing_out(name):
+    assert not list(omissions(PUBLIC[name]))
+
+
+METHODS = (FunctionType, classmethod, staticmethod, property, cached_property)
+
+
+def method_omissions(cls):
+    """What the docstrings of a class's own methods leave out.
+
+    Methods of Keras, such as `call`, mean what Keras says; what a method of ours says
+    need not be said again where it is overridden.
+    """
+    of_keras = {*dir(keras.Model), "get_config", "from_config"}
+    for name, member in vars(cls).items():
+        if name[0] == "_" or name in of_keras or not isinstance(member, METHODS):
+            continue
+        overridden = [vars(base).get(name) for base in cls.__mro__]
+        docstring = "\n\n".join(m.__doc__ for m in overridden if m and m.__doc__)
+        if not opens_with_a_sentence(docstring):
+            yield f"{name}: a first sentence"
+        called = getattr(cls, name)
+        for argument in arguments(called) if callable(called) else []:
+            if not re.search(rf"\b{argument}\b", docstring):
+                yield f"{name}: {argument}"
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if inspect.isclass(PUBLIC[n])])
+def test_the_docstrings_of_methods_name_every_argument(name):
+    assert not list(method_omissions(PUBLIC[name]))
+
+
+def test_the_rule_of_docstrings_itself():
+    def terse(x):
+        """Doubles x"""
+        return 2 * x
+
+    class Terse:
+        """Doubles.
+
+        Args:
+            x: A number.
+
+        >>> Terse(1)
+        """
+
+        def __init__(self, x, y):
+            pass
+
+        def double(self, z):
+            """Doubles."""
+
+        @property
+        def half(self):
+            """Half"""
+
+    assert list(omissions(terse)) == [
+        "a first sentence",
+        "Args: x",
+        "Returns:",
+        "an example (>>>) or a Reference:",
+    ]
+    assert list(omissions(Terse)) == ["Args: y"]
+    assert list(method_omissions(Terse)) == ["double: z", "half: a first sentence"]
+    assert "keras_vae.models.vae.VAE" in PUBLIC
+
+
+# --- README and the other pages ---------------------------------------------------
+
+FENCE = re.compile(
+    r"^(?P<reason><!-- not run: .+ -->\n+)?"
+    r"^```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+
+def text_of(page):
+    return (HOUSE / page).read_text(encoding="utf-8")
+
+
+def code_in(text):
+    """Lines of the code blocks and spans of a page, those broken by \\ put together."""
+    blocks = [match["code"].replace("\\\n", " ") for match in FENCE.finditer(text)]
+    spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    return [line.strip() for block in blocks for line in block.splitlines()] + spans
+
+
+def test_the_snippets_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    snippets = [
+        block["code"]
+        for block in FENCE.finditer(text_of("README.md"))
+        if block["language"] == "python" and not block["reason"]
+    ]
+    assert snippets
+    for number, snippet in enumerate(snippets):
+        # From a file, so that a traceback shows the line.
+        path = tmp_path / f"readme_snippet_{number}.py"
+        path.write_text(snippet, encoding="utf-8")
+        exec(compile(snippet, path, "exec"), namespace)
+
+
+def commands_of(program, text):
+    """Words after `keras-vae` or `make`, for each time that the code calls it."""
+    for line in code_in(text):
+        for part in re.split("[;&|>]+", line):
+            call = re.match(rf"[$ ]*(\w+=\S+ )*(\S*/)?{program} ([^#]+)", part)
+            if call:
+                yield shlex.split(call[3])
+
+
+def options_of(command):
+    """Option -> click's parameter."""
+    parameters = command.get_params(click.Context(command))
+    return {name: p for p in parameters for name in [*p.opts, *p.secondary_opts]}
+
+
+def unknown_words(words):
+    """What a call of the command line has that the command line does not know."""
+    command = main
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            value = value or following
+            option = options_of(command).get(name)
+            if option is None:
+                yield name
+            elif value not in getattr(option.type, "choices", [value]):
+                yield f"{name} {value}"
+        elif isinstance(command, click.Group):
+            if word not in command.commands:
+                yield word
+                return
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_option_exists(page):
+    calls = list(commands_of("keras-vae", text_of(page)))
+    assert calls or page != "README.md"
+    unknown = {shlex.join(words): list(unknown_words(words)) for words in calls}
+    assert not {call: words for call, words in unknown.items() if words}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_in_the_text_exists(page):
+    """Spans of code that begin with an option, without its command before it."""
+    known = {
+        option
+        for command in [main, *main.commands.values()]
+        for option in options_of(command)
+    }
+    code = code_in(text_of(page))
+    named = {re.split("[ =]", span)[0] for span in code if span.startswith("--")}
+    assert named <= known
+
+
+def test_the_rule_of_commands_itself():
+    text = """
+`keras-vae train --dataset digits --nonsense 1` and
+```bash
+# keras-vae in a comment
+$ cd x && A=1 .venv/bin/keras-vae --help; keras-vae dance | keras-vae train \\
+    --network=sparse
+```
+"""
+    unknown = [list(unknown_words(words)) for words in commands_of("keras-vae", text)]
+    assert unknown == [[], ["dance"], ["--network sparse"], ["--nonsense"]]
+
+
+def make_targets():
+    return set(re.findall(r"^([a-z][\w-]*):", text_of("Makefile"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_exists(page):
+    calls = list(commands_of("make", text_of(page)))
+    assert calls or page != "README.md"
+    assert {word for c in calls for word in c if "=" not in word} <= make_targets()
+
+
+def test_every_call_of_make_by_a_machine_exists():
+    for path in [".ci/run", ".pre-commit-config.yaml", ".github/workflows/tests.yml"]:
+        called = re.findall(r"(?:run:|entry:|exec) make (\S+)", text_of(path))
+        assert called, path
+        assert set(called) <= make_targets()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text_of(page))
+    assert not [link for link in links if not (HOUSE / link).exists()]
+
+
+def test_the_changelog_begins_with_this_version():
+    newest = re.search(r"^## (.*)$", text_of("CHANGELOG.md"), re.MULTILINE)[1]
+    assert keras_vae.__version__ in newest
