@@ -1,0 +1,5 @@
+"""Models: `VAE` and its relatives, one class a file."""
+
+from keras_vae.models.vae import VAE
+
+__all__ = ["VAE"]

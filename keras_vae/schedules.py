@@ -1,0 +1,212 @@
+"""Schedules of a weight over training: pure functions of the step.
+
+A schedule is called with the number of updates made so far, inside the training
+graph, and returns the value to use. It has no state of its own: the position is the
+step that the model counts and saves.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+
+class Schedule:
+    """A value as a pure function of the training step.
+
+    Subclasses implement `__call__(step)`, return their arguments from `get_config`,
+    and set `num_steps`, the step from which the value no longer changes.
+    """
+
+    num_steps = 0
+
+    def __call__(self, step):
+        """Value at a step: `step` is an integer tensor `()`, the value a float32."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{k}={v}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Constant(Schedule):
+    """The same value at every step.
+
+    Args:
+        value: Finite number.
+
+    Example:
+
+    >>> float(Constant(4.0)(1000))
+    4.0
+    """
+
+    def __init__(self, value):
+        self.value = _finite("value", value)
+
+    def __call__(self, step):
+        return ops.convert_to_tensor(self.value, dtype="float32")
+
+    def get_config(self):
+        return {"value": self.value}
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class LinearWarmup(Schedule):
+    """A straight line from `start` to `end` over `num_steps` steps, then `end`.
+
+    ```
+    value(t) = start + (end - start) * min(t / num_steps, 1)
+    ```
+
+    As `beta` it is the KL warm-up of Bowman et al. (2016) and Sonderby et al.
+    (2016); as `capacity`, with `end` in nats, the rising capacity of Burgess et al.
+    (2018): `VAE(..., beta=1000.0, capacity=LinearWarmup(100_000, end=25.0))`.
+
+    Args:
+        num_steps: Positive integer, steps (updates, not epochs) until `end`.
+        end: Value from step `num_steps` on.
+        start: Value at step 0.
+
+    Raises:
+        ValueError: If `num_steps` is not a positive integer or a value not finite.
+
+    Example:
+
+    >>> warmup = LinearWarmup(100)
+    >>> [float(warmup(step)) for step in (0, 50, 100, 1000)]
+    [0.0, 0.5, 1.0, 1.0]
+
+    Reference:
+        Bowman et al., "Generating Sentences from a Continuous Space" (2016),
+        section 3.1; Burgess et al., "Understanding disentangling in beta-VAE" (2018),
+        equation 8.
+    """
+
+    def __init__(self, num_steps, end=1.0, start=0.0):
+        self.num_steps = _positive_integer("num_steps", num_steps)
+        self.end = _finite("end", end)
+        self.start = _finite("start", start)
+
+    def __call__(self, step):
+        progress = ops.minimum(ops.cast(step, "float32") / self.num_steps, 1.0)
+        return self.start + (self.end - self.start) * progress
+
+    def get_config(self):
+        return {"num_steps": self.num_steps, "end": self.end, "start": self.start}
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Cyclical(Schedule):
+    """Repeated warm-ups from 0 to `end`, each followed by a plateau.
+
+    ```
+    tau(t) = (t mod period) / period,     period = ceil(num_steps / num_cycles)
+    value(t) = end * min(tau(t) / ratio, 1)   for t < num_steps, and `end` after it
+    ```
+
+    Args:
+        num_steps: Positive integer, steps (updates) of all cycles together.
+        num_cycles: Number of cycles (M in the paper).
+        ratio: Part of a cycle that is spent rising, in (0, 1] (R in the paper).
+        end: Value of the plateau.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+
+    >>> cyclical = Cyclical(100, num_cycles=2)
+    >>> [round(float(cyclical(step)), 2) for step in (0, 10, 25, 49, 50, 60, 200)]
+    [0.0, 0.4, 1.0, 1.0, 0.0, 0.4, 1.0]
+
+    Reference:
+        Fu et al., "Cyclical Annealing Schedule: A Simple Approach to Mitigating KL
+        Vanishing" (2019), equations 6 and 7. Steps count from 0 here, from 1 there.
+    """
+
+    def __init__(self, num_steps, num_cycles=4, ratio=0.5, end=1.0):
+        self.num_steps = _positive_integer("num_steps", num_steps)
+        self.num_cycles = _positive_integer("num_cycles", num_cycles)
+        self.ratio = _finite("ratio", ratio)
+        self.end = _finite("end", end)
+        if not 0 < self.ratio <= 1:
+            raise ValueError(f"`ratio` should be in (0, 1]. Received: ratio={ratio}")
+        if self.num_cycles > self.num_steps:
+            raise ValueError(
+                "`num_cycles` should be at most `num_steps`. Received: "
+                f"num_cycles={num_cycles}, num_steps={num_steps}"
+            )
+
+    def __call__(self, step):
+        step = ops.cast(step, "int64")
+        period = -(-self.num_steps // self.num_cycles)
+        position = ops.cast(step % period, "float32") / period
+        value = self.end * ops.minimum(position / self.ratio, 1.0)
+        return ops.where(step < self.num_steps, value, self.end)
+
+    def get_config(self):
+        return {
+            "num_steps": self.num_steps,
+            "num_cycles": self.num_cycles,
+            "ratio": self.ratio,
+            "end": self.end,
+        }
+
+
+def get(identifier, argument="beta"):
+    """Returns the schedule that a number, a config or a schedule stands for.
+
+    Args:
+        identifier: A number, a `Schedule`, or a serialized one.
+        argument: Name of the argument it was given for, for the error.
+
+    Returns:
+        A `Schedule`.
+
+    Raises:
+        ValueError: If it is none of these, or a negative or infinite number.
+
+    Example:
+
+    >>> get(4.0)
+    Constant(value=4.0)
+    """
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, Schedule):
+        return identifier
+    try:
+        value = float(identifier)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(
+            f"`{argument}` should be a finite number >= 0 or a schedule such as "
+            f"keras_vae.schedules.LinearWarmup(num_steps=1000). "
+            f"Received: {argument}={identifier!r}"
+        )
+    return Constant(value)
+
+
+def _finite(name, value):
+    value = float(value)
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` should be finite. Received: {name}={value}")
+    return value
+
+
+def _positive_integer(name, value):
+    if int(value) != value or value < 1:
+        raise ValueError(
+            f"`{name}` should be a positive integer. Received: {name}={value}"
+        )
+    return int(value)
