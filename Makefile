@@ -55,7 +55,7 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created $(PACKAGING)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --disable-pip-version-check --editable ".[tflite]"
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/created $(PACKAGING)

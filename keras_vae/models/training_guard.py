@@ -34,7 +34,7 @@ class TrainingGuard(keras.callbacks.Callback):
                     f"training ends at step {last} ({epochs} epochs of {steps} steps): "
                     f"it ends at {float(schedule(last)):.3g}, before the schedule "
                     "does. Train longer, or shorten the schedule.",
-                    stacklevel=2,
+                    stacklevel=1,  # what calls this is Keras, not the user
                 )
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -1,0 +1,61 @@
+"""Variational autoencoders for Keras: build, train, measure, export."""
+
+import os
+
+if (os.environ.get("KERAS_BACKEND") or "tensorflow") != "tensorflow":
+    raise ImportError(
+        "keras_vae runs on Keras with the TensorFlow backend. Received: "
+        f"KERAS_BACKEND={os.environ['KERAS_BACKEND']!r}. Unset it, or set "
+        "KERAS_BACKEND=tensorflow."
+    )
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_vae runs on Keras with the TensorFlow backend. Received: backend "
+        f"{keras.backend.backend()!r}, from Keras' configuration file. Set "
+        "KERAS_BACKEND=tensorflow in the environment."
+    )
+
+from keras_vae import (
+    callbacks,
+    datasets,
+    divergences,
+    evaluation,
+    export,
+    files,
+    layers,
+    likelihoods,
+    models,
+    networks,
+    noise,
+    plots,
+    priors,
+    runs,
+    schedules,
+)
+from keras_vae.layers import Sampling
+from keras_vae.models import VAE
+from keras_vae.version import __version__
+
+__all__ = [
+    "VAE",
+    "Sampling",
+    "__version__",
+    "callbacks",
+    "datasets",
+    "divergences",
+    "evaluation",
+    "export",
+    "files",
+    "layers",
+    "likelihoods",
+    "models",
+    "networks",
+    "noise",
+    "plots",
+    "priors",
+    "runs",
+    "schedules",
+]

@@ -1,0 +1,87 @@
+"""Callbacks: what watches a training and keeps its results."""
+
+from pathlib import Path
+
+import keras
+
+from keras_vae import files
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Writes a run after each epoch, keeps the best weights and stops early.
+
+    After each epoch it writes, whole or not at all,
+
+    - `model.keras`, if the epoch's `val_elbo` is the best so far (without validation
+      data: after every epoch);
+    - `history.csv`: a row of logs for each epoch, and `beta` at the end of it;
+    - `checkpoint.keras`: the model, its optimizer and random state as they are, from
+      which training goes on as if it had not stopped.
+
+    When to stop is a function of the history alone, so that a resumed run stops where
+    an unbroken one does: after `patience` epochs without a better `val_elbo`, but not
+    before the model's schedules have settled.
+
+    Args:
+        directory: Where to write; it must exist.
+        patience: Integer, epochs; `None` never stops early.
+        history: Rows of the epochs before, where a run is resumed.
+
+    Attributes:
+        history: List of dictionaries, the rows of `history.csv`.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_vae, numpy as np
+    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
+    >>> vae = keras_vae.VAE(encoder, decoder)
+    >>> vae.compile("adam")
+    >>> x = np.random.default_rng(0).uniform(size=(64, 4)).astype("float32")
+    >>> recorder = RunRecorder(tempfile.mkdtemp())
+    >>> _ = vae.fit(x, validation_data=x, epochs=2, callbacks=[recorder], verbose=0)
+    >>> sorted(path.name for path in recorder.directory.iterdir())
+    ['checkpoint.keras', 'history.csv', 'model.keras']
+    """
+
+    def __init__(self, directory, patience=None, history=()):
+        super().__init__()
+        self.directory = Path(directory)
+        self.patience = patience
+        self.history = list(history)
+
+    @property
+    def best_epoch(self):
+        """Number of the epoch with the best `val_elbo`, from 1; `None` before it."""
+        if not self.history:
+            return None
+        if "val_elbo" not in self.history[-1]:
+            return len(self.history)
+        elbos = [row["val_elbo"] for row in self.history]
+        return 1 + elbos.index(max(elbos))
+
+    @property
+    def finished(self):
+        """Whether the best epoch lies `patience` epochs back."""
+        if self.patience is None or not self.history:
+            return False
+        return len(self.history) - self.best_epoch >= self.patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = keras.ops.convert_to_numpy(self.model.step)
+        self.history.append(
+            {"epoch": epoch + 1, "beta": float(self.model.beta(step)), **logs}
+        )
+        # In this order: what is lost when the process ends between two of them is
+        # made again, the same, from the checkpoint.
+        if self.best_epoch == len(self.history):
+            self._save("model.keras")
+        files.write_csv(self.directory / "history.csv", self.history)
+        self._save("checkpoint.keras")
+        schedules = [s for s in (self.model.beta, self.model.capacity) if s is not None]
+        if self.finished and all(step >= s.num_steps for s in schedules):
+            self.model.stop_training = True
+
+    def _save(self, name):
+        with files.atomic(self.directory / name) as path:
+            self.model.save(path)

@@ -1,0 +1,182 @@
+"""Data: `load` gives a `Dataset` with train, validation and test splits."""
+
+import os
+import pathlib
+
+from keras_vae.datasets.arrays import load_digits, load_npy, load_npz
+from keras_vae.datasets.dataset import Dataset, Split
+from keras_vae.datasets.images import SUFFIXES as IMAGE_SUFFIXES
+from keras_vae.datasets.images import load_folder
+from keras_vae.datasets.tables import load_csv
+from keras_vae.datasets.tfds import is_tfds_name, load_tfds
+
+__all__ = ["Dataset", "Split", "load"]
+
+
+def load(
+    name_or_path,
+    *,
+    data_dir=None,
+    image_size=None,
+    channels=None,
+    label_column=None,
+    validation_fraction=0.1,
+    test_fraction=0.1,
+    seed=0,
+    memory_limit=2**30,
+):
+    """Loads a data set by its name, or from a folder or file.
+
+    | `name_or_path` | what it is |
+    |---|---|
+    - `"digits"`: scikit-learn's 1,797 handwritten digits, 8 x 8, in [0, 1].
+    - `"mnist"`, `"emnist/letters"`, ...: an image data set of tensorflow-datasets,
+      downloaded if it is not in `data_dir` yet.
+    - a folder of images (PNG, JPEG, BMP, GIF). Subfolders are labels; they are splits
+      if one of them is called `train`.
+    - `x.npy`: one array.
+    - `x.npz`: `x_train` (or `train_images`, `x`, `images`, `data`, or any name if the
+      array is alone), `x_validation` (or `x_val`, `val_images`) and `x_test` (or
+      `test_images`); labels in `y_train` (or `train_labels`, `y`, `labels`),
+      `y_validation`, `y_test`.
+    - `x.csv`: numbers, with a header or without; `label_column` is a column of labels.
+
+    Arrays are `(examples, features)`, `(examples, height, width)` or `(examples,
+    height, width, channels)`. Bytes (uint8) are divided by 255; other numbers are
+    taken as they are: whole numbers as counts, booleans as 0 and 1. A transparent
+    part of an image is taken in its hidden colour.
+
+    The data's own validation and test splits are used. A split that they lack is
+    drawn at random from train, by the seed alone. Data larger than `memory_limit`
+    stream from their files.
+
+    Args:
+        name_or_path: String or path. A name that is a data set's and a folder's is
+            the data set's: write `./name` for the folder.
+        data_dir: Folder of prepared tensorflow-datasets; the environment variable
+            `TFDS_DATA_DIR` or `~/tensorflow_datasets` if not given.
+        image_size: Integer or `(height, width)`: images from files and from
+            tensorflow-datasets are scaled to cover it and cut around the centre.
+        channels: 1 or 3, for a folder of images; decided from the files if not given
+            (1 if all of them are grey).
+        label_column: Name or index of a `.csv` file's column of labels.
+        validation_fraction: Fraction of train for a validation split, if the data
+            have none; 0 for none.
+        test_fraction: The same for a test split.
+        seed: Integer from 0 to 2**32 - 1, of the split.
+        memory_limit: Bytes up to which a data set is kept in memory, as uint8 or
+            float32.
+
+    Returns:
+        A `Dataset`.
+
+    Raises:
+        ValueError: If the name is unknown, an argument does not fit, or the data are
+            empty, ragged, not finite or damaged.
+        FileNotFoundError: If there is no such file or folder.
+        ConnectionError: If a data set is to be downloaded and there is no network.
+        OSError: If it cannot be prepared.
+        ImportError: If it needs tensorflow-datasets, which is not installed.
+
+    Example:
+
+    >>> import keras_vae
+    >>> keras_vae.datasets.load("digits", seed=1)
+    <Dataset digits, data_shape=(8, 8, 1), train=1437, ..., num_classes=10>
+    """
+    name = os.fspath(name_or_path)
+    fractions = _fractions(validation_fraction, test_fraction)
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` should be from 0 to 2**32 - 1. Received: seed={seed}")
+    image_size = _image_size(image_size)
+    if channels not in (None, 1, 3):
+        raise ValueError(f"`channels` should be 1 or 3. Received: channels={channels}")
+
+    path = pathlib.Path(name).expanduser()
+    kind = _kind(name_or_path, name, path)
+    given = {
+        "image_size": image_size,
+        "channels": channels,
+        "label_column": label_column,
+    }
+    for argument, value in given.items():
+        if value is not None and argument not in ARGUMENTS.get(kind, ()):
+            raise ValueError(
+                f"`{argument}` does not apply to {name!r}. Received: "
+                f"{argument}={value!r}"
+            )
+    if kind == "digits":
+        return load_digits(fractions, seed)
+    if kind == "name":
+        return load_tfds(name, data_dir, fractions, seed, memory_limit, image_size)
+    if kind == "folder":
+        return load_folder(path, fractions, seed, memory_limit, image_size, channels)
+    if kind == ".csv":
+        return load_csv(path, fractions, seed, memory_limit, label_column)
+    load_arrays = load_npy if kind == ".npy" else load_npz
+    return load_arrays(path, fractions, seed, memory_limit)
+
+
+# What applies to some kinds of data only.
+ARGUMENTS = {
+    "name": ("image_size",),
+    "folder": ("image_size", "channels"),
+    ".csv": ("label_column",),
+}
+
+
+def _kind(name_or_path, name, path):
+    """What a name or path leads to: "digits", "name", "folder" or a file's suffix."""
+    is_name = isinstance(name_or_path, str) and os.path.basename(name) == name
+    if name == "digits" and is_name:
+        return "digits"
+    if is_name and path.is_dir() and is_tfds_name(name):
+        return "name"
+    if name and path.is_dir():
+        return "folder"
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".npy", ".npz"):
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {name!r}.")
+        return suffix
+    if path.is_file():
+        hint = " Give the folder that it is in." if suffix in IMAGE_SUFFIXES else ""
+        raise ValueError(
+            f"A data set is a folder of images, or a file .npz, .npy or .csv.{hint} "
+            f"Received: {name!r}"
+        )
+    if (
+        name[:1] in (".", "~")
+        or path.is_absolute()
+        or not isinstance(name_or_path, str)
+    ):
+        raise FileNotFoundError(f"There is no file or folder {name!r}.")
+    return "name"
+
+
+def _fractions(validation_fraction, test_fraction):
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    for part, fraction in fractions.items():
+        if not 0 <= fraction < 1:
+            raise ValueError(
+                f"`{part}_fraction` should be in [0, 1). Received: "
+                f"{part}_fraction={fraction}"
+            )
+    if validation_fraction + test_fraction >= 1:
+        raise ValueError(
+            "`validation_fraction` and `test_fraction` should leave something to train "
+            f"with. Received: {validation_fraction} and {test_fraction}"
+        )
+    return fractions
+
+
+def _image_size(image_size):
+    if image_size is None:
+        return None
+    size = image_size if isinstance(image_size, (tuple, list)) else [image_size] * 2
+    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+        raise ValueError(
+            "`image_size` should be a positive whole number or two of them, (height, "
+            f"width). Received: image_size={image_size!r}"
+        )
+    return tuple(size)

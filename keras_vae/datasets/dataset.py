@@ -1,0 +1,332 @@
+"""A data set: train, validation and test splits, and their pipelines."""
+
+import functools
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae.datasets import pipelines
+from keras_vae.datasets.examples import block_size
+
+ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
+
+
+class Dataset:
+    """Data with its train, validation and test splits.
+
+    Made by `keras_vae.datasets.load`. Data that come from a tensorflow-datasets
+    builder are read when a split is first used.
+
+    Attributes:
+        name: String, for people and file names.
+        data_shape: Tuple, the shape of one example.
+        is_image: Whether an example is an image `(height, width, channels)`; it is a
+            feature vector `(num_features,)` otherwise.
+        label_names: Tuple of strings, the name of each label; `None` without labels.
+        feature_names: Tuple of strings, the columns of a table that has a header, or
+            `None`.
+
+    Example:
+
+    >>> import keras_vae
+    >>> dataset = keras_vae.datasets.load("digits")
+    >>> dataset.data_shape, dataset.num_classes
+    ((8, 8, 1), 10)
+    >>> dataset.train.num_examples, dataset.test.num_examples
+    (1437, 180)
+    """
+
+    def __init__(self, name, parts, *, is_image, label_names=None, feature_names=None):
+        self.name = name
+        self.is_image = is_image
+        self.label_names = label_names
+        self.feature_names = feature_names
+        self._parts = parts
+        self.data_shape = parts["train"].data_shape
+        for part, examples in parts.items():
+            if examples.data_shape != self.data_shape:
+                raise ValueError(
+                    f"The splits of {name} should hold examples of one shape. "
+                    f"Received: train {self.data_shape}, {part} {examples.data_shape}"
+                )
+
+    @functools.cached_property
+    def train(self):
+        """The `Split` to train with."""
+        return self._split("train")
+
+    @functools.cached_property
+    def validation(self):
+        """The `Split` to choose with (when to stop, which settings), or `None`."""
+        return self._split("validation")
+
+    @functools.cached_property
+    def test(self):
+        """The `Split` for the final report alone, or `None`."""
+        return self._split("test")
+
+    @property
+    def num_classes(self):
+        """Number of distinct labels, or `None` without labels."""
+        return None if self.label_names is None else len(self.label_names)
+
+    @property
+    def mean(self):
+        """float32 `(num_features,)`: mean of each feature over train.
+
+        `None` for images.
+        """
+        return None if self.is_image else self._moments[0]
+
+    @property
+    def scale(self):
+        """float32 `(num_features,)`: standard deviation of each feature over train.
+
+        1 for a feature that is constant; `None` for images.
+        """
+        return None if self.is_image else self._moments[1]
+
+    @functools.cached_property
+    def _moments(self):
+        return self.train.moments()
+
+    def _split(self, part):
+        if part not in self._parts:
+            return None
+        return Split(
+            self._parts[part].prepare(), has_labels=self.num_classes is not None
+        )
+
+    def __repr__(self):
+        sizes = [f"{part}={e.num_examples}" for part, e in self._parts.items()]
+        return (
+            f"<Dataset {self.name}, data_shape={self.data_shape}, {', '.join(sizes)}, "
+            f"num_classes={self.num_classes}>"
+        )
+
+
+class Split:
+    """The examples of one split, as arrays and as pipelines.
+
+    Whatever it was stored as, `x` is float32: bytes divided by 255, other numbers as
+    they are, in the data's own units.
+
+    Attributes:
+        num_examples: Integer.
+        data_shape: Tuple, the shape of one example.
+        in_memory: Whether `x` and `labels` are there as arrays.
+        value_range: Two floats that no value is below or above.
+
+    Example:
+
+    >>> import keras_vae
+    >>> train = keras_vae.datasets.load("digits").train
+    >>> train.x.shape, float(train.x.max())
+    ((1437, 8, 8, 1), 1.0)
+    >>> [x.shape[0] for x in train.batches(500)]
+    [500, 500, 437]
+    >>> epochs = train.training_batches(128, seed=0, binarize="dynamic")
+    >>> x = next(iter(epochs))
+    >>> sorted(set(x.numpy().flat) - {0.0, 1.0})
+    []
+    """
+
+    def __init__(self, examples, has_labels):
+        self._examples = examples
+        self._has_labels = has_labels
+        self.num_examples = examples.num_examples
+        self.data_shape = examples.data_shape
+        self.in_memory = examples.in_memory
+        self.value_range = examples.value_range
+
+    @property
+    def x(self):
+        """float32 array `(num_examples, *data_shape)`, where it fits in memory."""
+        self._check_in_memory("x")
+        return self._examples.x
+
+    @property
+    def labels(self):
+        """int64 array `(num_examples,)`, or `None` for data without labels."""
+        self._check_in_memory("labels")
+        return self._examples.labels if self._has_labels else None
+
+    def steps_per_epoch(self, batch_size):
+        """Number of batches that hold every example once, the last perhaps short.
+
+        Args:
+            batch_size: Integer.
+
+        Returns:
+            Integer, `ceil(num_examples / batch_size)`.
+        """
+        batch_size = _positive("batch_size", batch_size)
+        return -(-self.num_examples // batch_size)
+
+    def batches(self, batch_size, *, with_labels=False, binarize="none", seed=0):
+        """Every example once, in the stored order.
+
+        Binary data are the same at each call: `"dynamic"` makes one fixed draw from
+        Bernoulli(x), which depends on the seed and an example's place and not on the
+        batch size, so that validation and test compare like with like.
+
+        Args:
+            batch_size: Integer; the last batch may be short.
+            with_labels: Whether to give `(x, labels)` instead of `x`.
+            binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (one draw).
+            seed: Integer seed of that draw.
+
+        Returns:
+            `tf.data.Dataset` of float32 `(batch, *data_shape)`; with labels of pairs
+            with an int64 `(batch,)`.
+
+        Raises:
+            ValueError: If the data have no labels, or are not in [0, 1] and should be
+                binarized.
+        """
+        steps = self.steps_per_epoch(batch_size)
+        self._check_binarize(binarize)
+        if with_labels and not self._has_labels:
+            raise ValueError(
+                "`with_labels=True` needs data with labels; these have none."
+            )
+        # Noise is drawn for blocks whose size does not depend on the batch size.
+        rebatch = binarize == "dynamic"
+        batches = pipelines.pipeline(
+            self._examples,
+            block_size(self.data_shape) if rebatch else batch_size,
+            epochs=tf.data.Dataset.range(1),
+            order_seed=None,
+            noise_seed=pipelines.seed_pair(seed, FIXED_NOISE),
+            binarize=binarize,
+        )
+        if rebatch:
+            batches = batches.rebatch(batch_size)
+        if not with_labels:
+            batches = batches.map(lambda x, labels: x)
+        return _with_length(batches, steps)
+
+    def training_batches(
+        self, batch_size, *, seed, start_epoch=0, num_epochs=None, binarize="none"
+    ):
+        """Shuffled epochs, for `fit(..., steps_per_epoch=split.steps_per_epoch(...))`.
+
+        The order of epoch `e` and its binary draws are functions of `(seed, e)` and
+        the batch size alone: a pipeline that starts at epoch `k` gives, bit for bit,
+        what one that started at 0 gives from epoch `k` on. Data that stream from
+        tensorflow-datasets files are shuffled by file and within blocks of
+        10,000 examples; everything else is shuffled whole.
+
+        Args:
+            batch_size: Integer; the last batch of an epoch may be short.
+            seed: Integer.
+            start_epoch: Integer, the first epoch to give.
+            num_epochs: How many epochs to give, or `None` for no end.
+            binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (drawn from
+                Bernoulli(x) anew in each epoch: Salakhutdinov & Murray, "On the
+                quantitative analysis of deep belief networks" (2008)).
+
+        Returns:
+            `tf.data.Dataset` of float32 `(batch, *data_shape)`.
+
+        Raises:
+            ValueError: If an argument is out of range, or the data are not in [0, 1]
+                and should be binarized.
+        """
+        steps = self.steps_per_epoch(batch_size)
+        self._check_binarize(binarize)
+        if start_epoch < 0:
+            raise ValueError(
+                "`start_epoch` should be 0 or more. Received: "
+                f"start_epoch={start_epoch}"
+            )
+        if num_epochs is None:
+            epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
+            length = tf.data.INFINITE_CARDINALITY
+        else:
+            end = start_epoch + _positive("num_epochs", num_epochs)
+            epochs = tf.data.Dataset.range(start_epoch, end)
+            length = steps * num_epochs
+        batches = pipelines.pipeline(
+            self._examples,
+            batch_size,
+            epochs,
+            order_seed=pipelines.seed_pair(seed, ORDER),
+            noise_seed=pipelines.seed_pair(seed, NOISE),
+            binarize=binarize,
+        )
+        return _with_length(batches.map(lambda x, labels: x), length)
+
+    def moments(self, max_examples=None):
+        """Mean and standard deviation of each value of an example.
+
+        Args:
+            max_examples: Integer: use about this many examples, drawn at random (with
+                a fixed seed); `None` uses all.
+
+        Returns:
+            Two float32 arrays of the data's shape, in the data's units; the standard
+            deviation (divided by n, not n - 1) is replaced by 1 where it is 0.
+
+        Example:
+
+        >>> import keras_vae
+        >>> mean, scale = keras_vae.datasets.load("digits").train.moments()
+        >>> mean.shape, float(scale[0, 0, 0])  # the first pixel is never on
+        ((8, 8, 1), 1.0)
+
+        Reference:
+            Chan, Golub & LeVeque, "Algorithms for computing the sample variance"
+            (1983), equation 2.1, which merges the moments of two groups.
+        """
+        rows = block_size(self.data_shape)
+        if max_examples is None or max_examples >= self.num_examples:
+            batches = self.batches(rows)
+        else:
+            rows = min(rows, _positive("max_examples", max_examples))
+            batches = self.training_batches(rows, seed=0, num_epochs=1)
+            batches = batches.take(math.ceil(max_examples / rows))
+        count, mean, squares = 0, 0.0, 0.0
+        for x in batches.as_numpy_iterator():
+            x = x.astype("float64")
+            x_mean = x.mean(0)
+            delta = x_mean - mean
+            total = count + len(x)
+            squares += ((x - x_mean) ** 2).sum(0) + delta**2 * count * len(x) / total
+            mean += delta * len(x) / total
+            count = total
+        scale = np.sqrt(squares / count).astype("float32")
+        # Float64 sums of a float32 constant are exact: its variance is 0, not tiny.
+        scale[scale == 0] = 1
+        return np.asarray(mean, dtype="float32"), scale
+
+    def _check_in_memory(self, what):
+        if not self.in_memory:
+            raise ValueError(
+                f"`{what}` is not in memory: the data are larger than `memory_limit` "
+                "and stream. Use `batches(...)` or `training_batches(...)`, or give "
+                "`load` a larger `memory_limit` (bytes)."
+            )
+
+    def _check_binarize(self, binarize):
+        pipelines.check_binarize(binarize)
+        low, high = self.value_range
+        if binarize != "none" and (low < 0 or high > 1):
+            raise ValueError(
+                f"`binarize={binarize!r}` needs data in [0, 1]. Received: data from "
+                f'{low:g} to {high:g}. Rescale them, or use `binarize="none"`.'
+            )
+
+
+def _positive(argument, value):
+    if not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(
+            f"`{argument}` should be a positive whole number. Received: "
+            f"{argument}={value}"
+        )
+    return value
+
+
+def _with_length(batches, length):
+    return batches.apply(tf.data.experimental.assert_cardinality(length))

@@ -1,0 +1,144 @@
+"""Everything worth knowing about a trained VAE, in one pass over data."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import noise
+from keras_vae.evaluation.collapse import ACTIVE_VARIANCE
+from keras_vae.evaluation.compiled import compiled_for_each_vae
+from keras_vae.evaluation.likelihood import ImportanceEstimator, bits_per_dim
+from keras_vae.models import checks
+
+
+def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
+    """Measures a VAE on data: the numbers of `metrics.json`.
+
+    The means are those of `vae.evaluate`, from the same noise. Each example is both
+    encoded and explained. The data are read once and need not fit in memory.
+
+    Args:
+        vae: `keras_vae.VAE`.
+        x: Array `(n, *data_shape)`, or an iterable of batches.
+        batch_size: Examples computed at a time; does not change the numbers.
+        num_importance_samples: Integer, to estimate `marginal_log_likelihood` with so
+            many draws for each example, or `None`.
+        seed: Integer; example `i` gets its noise from `[seed, i]` alone. With 0 the
+            means are those of `vae.evaluate`.
+
+    Returns:
+        A dict of plain Python values, ready for JSON. Nats are per example, and what
+        one example cannot tell is `None`.
+
+        - `num_examples`: examples read;
+        - `elbo`, `elbo_standard_error`: mean over the examples, nats, and its error;
+        - `reconstruction_loss`, `kl_loss`: means, nats: `elbo` is minus their sum;
+        - `bits_per_dim`: of the ELBO; see `bits_per_dim`;
+        - `kl_per_dimension`: list of means, nats, that add up to `kl_loss`;
+        - `num_active_units`, `active_units`: how many latent dimensions are active,
+          and for each whether it is; see `active_units`;
+        - with `num_importance_samples`: that number, `marginal_log_likelihood` and
+          `marginal_log_likelihood_standard_error`, nats.
+
+    Raises:
+        ValueError: If the data have another shape, are not finite or lie outside the
+            likelihood's support, or the model's outputs are not finite.
+
+    Example:
+
+    >>> import keras_vae, numpy as np
+    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,), seed=0)
+    >>> vae = keras_vae.VAE(encoder, decoder)
+    >>> x = np.random.default_rng(0).uniform(size=(20, 4)).astype("float32")
+    >>> metrics = evaluate(vae, x)
+    >>> metrics["num_examples"], len(metrics["kl_per_dimension"])
+    (20, 2)
+
+    Reference:
+        Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), equation 3.
+    """
+    estimator = None
+    if num_importance_samples is not None:
+        estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
+    batch_size = checks.check_integer("batch_size", batch_size, minimum=1)
+    moments, count = {}, 0
+    for batch in checks.batches_of("x", x, vae, batch_size):
+        values = _terms(vae, batch, noise.seed_rows(seed, count, len(batch)))
+        values = {name: np.float64(value) for name, value in values.items()}
+        _check_finite(values["elbo"], count, vae.likelihood)
+        if estimator is not None:
+            values["marginal_log_likelihood"] = estimator(batch)
+        for name, value in values.items():
+            moments.setdefault(name, _Moments()).update(value)
+        count += len(batch)
+
+    elbo, kl = moments["elbo"], moments["kl"].mean
+    active = moments["z_mean"].squares / count > ACTIVE_VARIANCE if count > 1 else None
+    metrics = {
+        "num_examples": count,
+        "elbo": float(elbo.mean),
+        "elbo_standard_error": elbo.standard_error(),
+        "reconstruction_loss": float(moments["reconstruction_loss"].mean),
+        "kl_loss": float(kl.sum()),
+        "bits_per_dim": float(bits_per_dim(elbo.mean, vae.data_shape)),
+        "kl_per_dimension": kl.tolist(),
+        "num_active_units": None if active is None else int(active.sum()),
+        "active_units": None if active is None else active.tolist(),
+    }
+    if estimator is not None:
+        marginal = moments["marginal_log_likelihood"]
+        metrics["num_importance_samples"] = estimator.num_importance_samples
+        metrics["marginal_log_likelihood"] = float(marginal.mean)
+        metrics["marginal_log_likelihood_standard_error"] = marginal.standard_error()
+    return metrics
+
+
+@compiled_for_each_vae()
+def _terms(vae, x, seed):
+    """What is averaged over the examples."""
+    terms = vae.elbo_terms(x, x, seed=seed)
+    kl_loss = tf.reduce_sum(terms.kl, axis=-1)
+    return {
+        "elbo": -(terms.reconstruction_loss + kl_loss),
+        "reconstruction_loss": terms.reconstruction_loss,
+        "kl": terms.kl,
+        "z_mean": terms.z_mean,
+    }
+
+
+def _check_finite(elbo, start, likelihood):
+    bad = np.flatnonzero(~np.isfinite(elbo))
+    if len(bad):
+        raise ValueError(
+            "`x` should lie in the support of the likelihood "
+            f"{likelihood.identifier!r}, {likelihood.support}, and the model's weights "
+            f"be finite. Received: ELBO {elbo[bad[0]]} of example {start + bad[0]}"
+        )
+
+
+class _Moments:
+    """Mean and squared deviations of rows that come in batches.
+
+    Merged as by Chan, Golub & LeVeque, "Updating Formulae and a Pairwise Algorithm for
+    Computing Sample Variances" (1979): the variance of rows that are nearly alike stays
+    exact, and never becomes negative.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self.mean = self.squares = 0.0
+
+    def update(self, rows):
+        count, mean = self.count + len(rows), rows.mean(axis=0)
+        distance = mean - self.mean
+        self.squares += ((rows - mean) ** 2).sum(axis=0)
+        self.squares += distance**2 * self.count * len(rows) / count
+        self.mean += distance * len(rows) / count
+        self.count = count
+
+    def standard_error(self):
+        """Of the mean, from the spread of the examples; `None` for one example."""
+        if self.count == 1:
+            return None
+        return math.sqrt(self.squares / (self.count - 1) / self.count)

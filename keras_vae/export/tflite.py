@@ -1,0 +1,373 @@
+"""Two .tflite files that a phone runs."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import files
+from keras_vae.export import (
+    flatbuffer,
+    folders,
+    litert,
+    tflite_convert,
+    tflite_metadata,
+)
+from keras_vae.export.endpoints import (
+    decoder_endpoints,
+    encoder_endpoints,
+    float32_copy,
+    has_images,
+)
+from keras_vae.export.parity import questions
+from keras_vae.export.tflite_report import measure_elbo, measure_file
+from keras_vae.models import checks
+from keras_vae.version import __version__
+
+QUANTIZATIONS = ("float16", "dynamic", "int8")
+SIGNATURES = {"encoder": ("encode",), "decoder": ("decode", "sample")}
+
+# More examples change neither the ranges nor the means by much, and cost time.
+_MOST_FOR_CALIBRATION = 256
+_MOST_FOR_ELBO = 2048
+_NUM_COMPARED = 64
+
+
+def export_tflite(
+    vae,
+    directory,
+    quantize=(),
+    representative_data=None,
+    *,
+    integer_io=False,
+    test_data=None,
+    labels=None,
+    version=1,
+):
+    """Exports encoder and decoder as .tflite files for LiteRT on a phone.
+
+    ```
+    directory/
+      encoder.tflite    signature encode: x -> z_mean, z_log_var
+      decoder.tflite    signatures decode: z -> reconstruction
+                                   sample: seed -> z, reconstruction
+      encoder_float16.tflite, ...                 for each quantization asked for
+      report.json
+    ```
+
+    The batch size is free, the names are those of the SavedModels, and all operators
+    are built into LiteRT. The quantizations:
+
+    | name | weights | arithmetic |
+    |---|---|---|
+    | `float16` | float16 | float32 |
+    | `dynamic` | int8, those of 1024 numbers or more | integer where an operator can |
+    | `int8` | int8 | integer throughout |
+
+    `sample` turns its seed into noise in 32-bit integers, which no quantization
+    touches: every file draws the same `z` for a seed as the trained model does, as long
+    as its prior is the standard normal (a prior with weights is quantized too).
+
+    The files are converted in a process of their own, run here under LiteRT, measured,
+    and put in place together.
+
+    Args:
+        vae: A `keras_vae.VAE`.
+        directory: Path of the folder. It may exist if it is empty or is of an earlier
+            `export_tflite`, which it then replaces.
+        quantize: Names of quantizations, or one name.
+        representative_data: Array `(n, *data_shape)` or batches of it, from the
+            training set, for `int8`: it gives each tensor its range.
+        integer_io: Whether inputs and outputs of the `int8` files are int8 too (seeds
+            excepted); each tensor has its scale and zero point. float32 otherwise.
+        test_data: Array `(n, *data_shape)` or batches of it, for deviations and ELBO;
+            `representative_data` unless given, and without either samples of the model,
+            which give no ELBO.
+        labels: Sequence of strings that go into each file as `labels.txt`, or `None`.
+        version: Integer, the version of the export, for the metadata.
+
+    Returns:
+        The report, a dictionary that `report.json` holds too: under `files`, for each
+        file, `bytes`, `share_of_float32`, `deviation` and `mean_deviation` from the
+        trained model, `elbo` of the pair of files (nats, one draw for each example),
+        `latency_ms` (median, one thread, one example), `weight_bytes` by type, `notes`.
+        `format_report` makes a table of it.
+
+    Raises:
+        ImportError: If `ai_edge_litert` is not installed.
+        FileExistsError: If the folder holds something else.
+        ValueError: If an argument is out of its range, or an operator is not built into
+            LiteRT: it is named.
+
+    Example:
+
+    >>> import keras_vae
+    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
+    >>> vae = keras_vae.VAE(encoder, decoder)
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> report = export_tflite(vae, folder / "tflite")
+    >>> sorted(path.name for path in (folder / "tflite").iterdir())
+    ['decoder.tflite', 'encoder.tflite', 'report.json']
+
+    Reference:
+        Jacob et al., "Quantization and training of neural networks for efficient
+        integer-arithmetic-only inference" (2018), for `int8`.
+    """
+    quantize = _check_quantize(quantize, representative_data)
+    litert.require("`export_tflite` runs what it has written, which")
+    directory = folders.check_directory(directory)
+    vae = float32_copy(vae)
+    metadata = _metadata(vae, version)
+    calibration = _rows(
+        "representative_data", representative_data, vae, _MOST_FOR_CALIBRATION
+    )
+    source = "test_data" if test_data is not None else "representative_data"
+    x = _rows("test_data", test_data, vae, _MOST_FOR_ELBO, support=True)
+    x = calibration if x is None else x
+    if x is None:
+        source = "samples of the model"
+    quantizations = ("float32", *quantize)
+    converted = _convert(vae, quantizations, calibration, integer_io, x is not None)
+    compared = vae.sample(_NUM_COMPARED, seed=0) if x is None else x[:_NUM_COMPARED]
+    asked = questions(vae, compared)
+    with folders.replacing(directory) as staging:
+        rows = []
+        for quantization in quantizations:
+            elbo = None
+            if x is not None:
+                pair = [converted[s, quantization] for s in ("encoder", "parameters")]
+                elbo = measure_elbo(vae, *pair, x)
+            for model, signatures in SIGNATURES.items():
+                content = converted[model, quantization]
+                notes = _check_types(content, model, quantization)
+                content = tflite_metadata.append(
+                    content,
+                    {"model": model, "quantization": quantization, **metadata}
+                    | {"signatures": _describe(content)},
+                    labels,
+                )
+                path = staging / _file_name(model, quantization)
+                path.write_bytes(content)
+                float32 = staging / _file_name(model, "float32")
+                row = measure_file(
+                    content,
+                    {signature: asked[model][signature] for signature in signatures},
+                    float32.read_bytes(),
+                )
+                if not np.isfinite(row["deviation"]):
+                    raise RuntimeError(f"{path.name} answers with nan or infinity")
+                if quantization != "float32" and row["share_of_float32"] >= 1:
+                    notes.append(
+                        f"not smaller than {float32.name}: of so small a model the "
+                        "weights are less than the description of the graph"
+                    )
+                rows.append(
+                    {"file": path.name, "model": model, "quantization": quantization}
+                    | row
+                    | {"elbo": elbo, "notes": notes}
+                )
+        report = {
+            "keras_vae": __version__,
+            "version": version,
+            "data": source,
+            "num_examples": None if x is None else len(x),
+            "files": rows,
+        }
+        files.write_json(staging / folders.REPORT, report)
+    return report
+
+
+def _check_quantize(quantize, representative_data):
+    quantize = (quantize,) if isinstance(quantize, str) else tuple(quantize)
+    for name in quantize:
+        if name not in QUANTIZATIONS:
+            raise ValueError(
+                f"`quantize` should hold names among {QUANTIZATIONS}. "
+                f"Received: {name!r}"
+            )
+    if "int8" in quantize and representative_data is None:
+        raise ValueError(
+            "`representative_data` should be given for int8, which takes the range of "
+            "each tensor from it. Received: None. Mend: "
+            "representative_data=x_train[:256]"
+        )
+    return tuple(name for name in QUANTIZATIONS if name in quantize)
+
+
+def _rows(name, data, vae, most, support=False):
+    """Up to `most` examples, spread evenly over an array; the first ones of batches."""
+    if data is None:
+        return None
+    if not checks.is_array(data):
+        parts, count = [], 0
+        for part in checks.batches_of(name, data, vae, most):
+            parts.append(np.asarray(part))
+            count += len(part)
+            if count >= most:
+                break
+        data = np.concatenate(parts)[:most]
+    data = checks.check_array(name, data, vae, support=support)
+    places = np.linspace(0, len(data) - 1, min(most, len(data))).round().astype(int)
+    return np.asarray(data[places], "float32")
+
+
+def _convert(vae, quantizations, calibration, integer_io, with_parameters):
+    """Bytes of each .tflite file by `(model, quantization)`.
+
+    `parameters` is a model to measure with: the decoder short of its last step.
+    """
+    models = dict(SIGNATURES)
+    if with_parameters:
+        models["parameters"] = ("parameters",)
+    jobs = [
+        {
+            "signatures": signatures,
+            "quantization": quantization,
+            "integer_io": integer_io and model != "parameters",
+            "file": _file_name(model, quantization),
+        }
+        for quantization in quantizations
+        for model, signatures in models.items()
+    ]
+    with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
+        folder = Path(folder)
+        _save(vae, folder / "saved_model")
+        if "int8" in quantizations:
+            inputs = _calibration_inputs(vae, calibration)
+            np.savez(folder / "calibration.npz", **inputs)
+        (folder / "jobs.json").write_text(json.dumps(jobs))
+        _run_converter(folder)
+        return {
+            (model, quantization): (
+                folder / _file_name(model, quantization)
+            ).read_bytes()
+            for quantization in quantizations
+            for model in models
+        }
+
+
+def _file_name(model, quantization):
+    suffix = "" if quantization == "float32" else f"_{quantization}"
+    return f"{model}{suffix}.tflite"
+
+
+def _save(vae, path):
+    """Saves what is converted as a SavedModel."""
+    decoder = decoder_endpoints(vae)
+    endpoints = [encoder_endpoints(vae)["encode"], decoder["decode"], decoder["sample"]]
+    archive = keras.export.ExportArchive()
+    for endpoint in endpoints:
+        specs = list(endpoint.inputs.values())
+        archive.add_endpoint(endpoint.name, endpoint.function, specs)
+    archive.add_endpoint(
+        "parameters",
+        lambda z: {"parameters": tf.cast(vae.decoder(z), tf.float32)},
+        list(decoder["decode"].inputs.values()),
+    )
+    archive.write_out(str(path), verbose=False)
+
+
+def _calibration_inputs(vae, x):
+    """Inputs of each signature that give its tensors the ranges they have in use."""
+    asked = questions(vae, x)
+    z = asked["decoder"]["decode"].inputs["z"]
+    rows = asked["decoder"]["sample"].inputs["seed"]
+    # Codes of data, and codes that an application draws from the prior itself.
+    z = np.concatenate([z, np.asarray(vae.prior.sample(rows, vae.latent_dim))])
+    return {"encode/x": x, "decode/z": z, "parameters/z": z, "sample/seed": rows}
+
+
+def _run_converter(folder):
+    # -P: modules beside the program are named like packages, onnx for one.
+    process = subprocess.run(
+        [sys.executable, "-P", tflite_convert.__file__, str(folder)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if process.returncode == 0:
+        return
+    description = folder / "error.json"
+    if not description.exists():
+        raise RuntimeError(
+            f"The converter to TFLite ended with status {process.returncode}. It said: "
+            f"{process.stderr[-2000:]}"
+        )
+    raise ValueError(_complaint(**json.loads(description.read_text())))
+
+
+def _complaint(signatures, operators, message):
+    """What the converter says, in words for the person whose model it is."""
+    where = " and ".join(f"`{signature}`" for signature in signatures)
+    if not operators:
+        return f"The converter to TFLite refuses {where}: {message[:2000]}"
+    named = "; ".join(
+        sorted({f"{x['name']} at {x['place'] or 'no place'}" for x in operators})
+    )
+    return (
+        f"`vae` should use operators that LiteRT has built in. Received, in {where}: "
+        f"{named}. Mend: build the layer at that place from other operations "
+        "(https://ai.google.dev/edge/litert/conversion/tensorflow/ops_compatibility)"
+    )
+
+
+def _check_types(content, model, quantization):
+    """Checks that a file is what its name says.
+
+    Returns:
+        List of strings: what a person should know of it.
+    """
+    tree = flatbuffer.read(content)
+    foreign = flatbuffer.foreign_operators(tree)
+    if foreign:
+        raise ValueError(
+            f"{_file_name(model, quantization)} should use operators that LiteRT has "
+            f"built in. Received: {', '.join(foreign)}"
+        )
+    weights = flatbuffer.weight_bytes(tree)
+    wanted = {"float16": "FLOAT16", "dynamic": "INT8", "int8": "INT8"}
+    wanted = wanted.get(quantization, "FLOAT32")
+    if wanted not in weights:
+        if quantization != "dynamic":
+            raise RuntimeError(
+                f"{_file_name(model, quantization)} should have weights of type "
+                f"{wanted}. Received: {weights}"
+            )
+        return ["all in float32: no weights of 1024 numbers or more to make int8"]
+    notes = []
+    if quantization == "int8":
+        floats = flatbuffer.float_operators(tree)
+        if floats:
+            notes.append(f"{', '.join(floats)} in float32: no integer form of them")
+    return notes
+
+
+def _describe(content):
+    """Inputs and outputs of each signature, as the file has them."""
+    model = litert.LiteRTModel(content)
+    return {signature: model.tensors(signature) for signature in model.signatures}
+
+
+def _metadata(vae, version):
+    """What each file says of the model it is a part of."""
+    value_range = None
+    if vae.standardize is None and np.all(np.isfinite(vae.likelihood.mean_range)):
+        value_range = list(map(float, vae.likelihood.mean_range))
+    return {
+        "keras_vae": __version__,
+        "version": checks.check_integer("version", version, minimum=1),
+        "data_shape": list(vae.data_shape),
+        "latent_dim": vae.latent_dim,
+        "likelihood": vae.likelihood.identifier,
+        "support": vae.likelihood.support,
+        "value_range": value_range,
+        "standardized": vae.standardize is not None,
+        "images": has_images(vae),
+    }

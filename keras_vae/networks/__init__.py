@@ -1,0 +1,54 @@
+"""Networks: builders of plain Keras encoders and decoders.
+
+Each builder returns `(encoder, decoder)`, two functional `keras.Model`s:
+
+```
+encoder:  x (batch, *data_shape)  ->  [z_mean, z_log_var], each (batch, latent_dim)
+decoder:  z (batch, latent_dim)   ->  the likelihood's parameters, unconstrained,
+                                      (batch, *likelihood.parameter_shape(data_shape))
+```
+"""
+
+import difflib
+
+from keras_vae.networks.convolutional import convolutional
+from keras_vae.networks.dense import dense
+from keras_vae.networks.residual import residual
+
+__all__ = ["convolutional", "dense", "get", "residual"]
+
+_NETWORKS = {
+    "dense": dense,
+    "convolutional": convolutional,
+    "residual": residual,
+}
+
+
+def get(identifier):
+    """Returns the builder that a name stands for.
+
+    Args:
+        identifier: `"dense"`, `"convolutional"`, `"residual"`, or a function of
+            `(data_shape, latent_dim, likelihood, **kwargs)` that returns an encoder
+            and a decoder, which is returned as it is.
+
+    Returns:
+        The builder, a function.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+
+    >>> get("dense").__name__
+    'dense'
+    """
+    if callable(identifier):
+        return identifier
+    if identifier in _NETWORKS:
+        return _NETWORKS[identifier]
+    near = difflib.get_close_matches(str(identifier), _NETWORKS, n=1, cutoff=0.0)
+    raise ValueError(
+        f"`network` should be one of {sorted(_NETWORKS)} or a function that builds "
+        f"one. Received: network={identifier!r}. Did you mean {near[0]!r}?"
+    )

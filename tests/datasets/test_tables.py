@@ -1,0 +1,201 @@
+"""Tables: what they are read as, and where exactly a bad one is bad."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_vae.datasets import load
+
+NO_SPLIT = {"validation_fraction": 0, "test_fraction": 0}
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """A function that writes a file and gives its path."""
+
+    def write(text, name="table.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def rows(dataset):
+    return dataset.train.x.tolist()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("header", [False, True])
+def test_numbers(csv, delimiter, end, header):
+    lines = [["1", "-2.5"], ["1e3", '"+.5"'], ["0", "7"]]
+    if header:
+        lines.insert(0, ["width", '"height"'])
+    path = csv("".join(delimiter.join(line) + end for line in lines))
+    dataset = load(path, **NO_SPLIT)
+    assert rows(dataset) == [[1, -2.5], [1000, 0.5], [0, 7]]
+    assert dataset.feature_names == (("width", "height") if header else None)
+    assert not dataset.is_image and dataset.data_shape == (2,)
+    assert dataset.train.value_range == (-2.5, 1000)
+    assert dataset.label_names is None and dataset.name == "table"
+
+
+def test_what_spreadsheets_write(csv):
+    """A mark before the first byte, empty lines, and no end of the last line."""
+    path = csv("\ufeffa,b\r\n\r\n1,2\r\n  \r\n3,4", encoding="utf-8")
+    dataset = load(path, **NO_SPLIT)
+    assert rows(dataset) == [[1, 2], [3, 4]] and dataset.feature_names == ("a", "b")
+
+
+def test_spaces_around_numbers(csv):
+    dataset = load(csv("a , b\n1 ,  2\n 3, 4 \n"), **NO_SPLIT)
+    assert rows(dataset) == [[1, 2], [3, 4]] and dataset.feature_names == ("a", "b")
+
+
+def test_one_column(csv):
+    assert rows(load(csv("1\n2\n3\n"), **NO_SPLIT)) == [[1], [2], [3]]
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.floats(width=32, allow_nan=False, allow_infinity=False)] * 3),
+        min_size=1,
+    )
+)
+def test_every_float_comes_back(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("csv") / "x.csv"
+    path.write_text("\n".join(",".join(map(repr, row)) for row in table))
+    assert rows(load(path, **NO_SPLIT)) == [list(row) for row in table]
+
+
+@pytest.mark.parametrize("label_column", ["kind", 1, -2])
+def test_labels(csv, label_column):
+    path = csv("a,kind,b\n1, cat ,2\n3,ant,4\n5,cat,6\n")
+    dataset = load(path, label_column=label_column, **NO_SPLIT)
+    assert rows(dataset) == [[1, 2], [3, 4], [5, 6]]
+    assert dataset.train.labels.tolist() == [1, 0, 1]
+    assert dataset.label_names == ("ant", "cat")
+    assert dataset.feature_names == ("a", "b") and dataset.data_shape == (2,)
+
+
+def test_labels_that_are_numbers_are_sorted_as_numbers(csv):
+    path = csv("10,.5\n9,.25\n10.0,0\n")
+    dataset = load(path, label_column=0, **NO_SPLIT)
+    assert dataset.label_names == ("9", "10")
+    assert dataset.train.labels.tolist() == [1, 0, 1]
+
+
+def test_names_in_the_first_row_are_data_if_a_number_is_beside_them(csv):
+    """Iris without its header."""
+    path = csv("5.1,3.5,setosa\n7.0,3.2,versicolor\n")
+    assert rows(load(path, label_column=2, **NO_SPLIT)) == [
+        [np.float32(5.1), 3.5],
+        [7, np.float32(3.2)],
+    ]
+    message = r"line 1, column 3: expected a number. Received: 'setosa'.*label_column"
+    with pytest.raises(ValueError, match=message):
+        load(path)
+
+
+def test_splits_and_standardisation(csv):
+    x = np.random.RandomState(0).randn(100, 2) * [1, 50] + [0, 1000]
+    x = x.astype("float32")
+    text = "".join(f"{a!r},{i},{b!r},3\n" for i, (a, b) in enumerate(x.tolist()))
+    dataset = load(csv(text), label_column=1, seed=2)
+    apart = []
+    for split, size in zip(
+        (dataset.train, dataset.validation, dataset.test), (80, 10, 10), strict=True
+    ):
+        assert split.num_examples == size
+        assert np.array_equal(split.x[:, :2], x[split.labels])
+        apart.extend(split.labels)
+    assert sorted(apart) == list(range(100))
+    train = x[dataset.train.labels].astype("float64")
+    np.testing.assert_allclose(dataset.mean, [*train.mean(0), 3], rtol=1e-6)
+    np.testing.assert_allclose(dataset.scale, [*train.std(0), 1], rtol=1e-6)
+
+
+LONG = 70_000  # lines: more than one block of them
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "table.csv is empty"),
+        ("\n \n", "table.csv is empty"),
+        ("a,b\n", "a header and no rows"),
+        ("1,2\n3\n", "line 2: expected 2 fields.*Received: 1"),
+        ("1,2\n3,4,5\n", "line 2: expected 2 fields.*Received: 3"),
+        ("a,b\n1,2,3\n4,5,6\n", "line 2: expected 2 fields.*Received: 3"),
+        ("\na,b\n\n1,2\n3,x\n", r"line 5, column 2 \('b'\).*number. Received: 'x'"),
+        ("1,2\n3,\n", "line 2, column 2: .*Received: a missing value"),
+        ("1;2\n3;4,5\n", "line 2, column 2: .*Received: '4,5'"),
+        ("1,2\n3,1_000\n", "line 2, column 2: .*Received: '1_000'"),
+        ("1,2\n3,0x10\n", "line 2, column 2: .*Received: '0x10'"),
+        (
+            "a,b\n1,nan\n3,inf\n",
+            r"2 values .* first of them in line 2, column 2 \('b'\)",
+        ),
+        ("1,2\n1e39,4\n", "1 values .* line 2, column 1"),
+        ("1,2\n" * LONG + "3\n", f"line {LONG + 1}: expected 2 fields"),
+        ("1,2\n" * LONG + "\n3,x\n", f"line {LONG + 2}, column 2: .*'x'"),
+        ("1\n" * LONG + "nan\n", f"1 values .* line {LONG + 1}, column 1"),
+        ("1,2\n", "1 example cannot be divided"),
+    ],
+)
+def test_bad_tables(csv, text, message):
+    with pytest.raises(ValueError, match=message):
+        load(csv(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "label_column", "message"),
+    [
+        ("a,kind\n1,x\n", "kinds", r"\(a, kind\). Did you mean 'kind'\?.*='kinds'"),
+        ("a,kind\n1,x\n", 2, "one of the 2 columns.*label_column=2"),
+        ("1,2\n", "kind", "no names: use a number"),
+        ("kind\nx\n", "kind", "no column beside the labels"),
+        ("a,kind\n1,x\nnan,y\n", "kind", r"line 3, column 1 \('a'\)"),
+        ("kind,a\nx,1\ny,nan\n", "kind", r"line 3, column 2 \('a'\)"),
+        ("kind,a\nx,1\ny,1,1\n", "kind", "line 3: expected 2 fields"),
+        ("1,.5\n2,.25\n", 1, "Labels should be whole numbers"),
+    ],
+)
+def test_bad_labels(csv, text, label_column, message):
+    with pytest.raises(ValueError, match=message):
+        load(csv(text), label_column=label_column)
+
+
+def test_a_file_that_is_no_text(csv):
+    with pytest.raises(ValueError, match=r"table.csv is not a text file in UTF-8"):
+        load(csv("a,b\n1,\xe9\n", encoding="latin-1"))
+
+
+def test_what_does_not_fit_in_memory_streams(csv):
+    x = np.random.RandomState(0).rand(40_000, 10).astype("float32")
+    lines = [
+        ",".join(map(repr, row)) + f",{i % 3}\n" for i, row in enumerate(x.tolist())
+    ]
+    path = csv("".join(lines))
+    whole = load(path, label_column=-1)
+    tracemalloc.start()
+    dataset = load(path, label_column=-1, memory_limit=100_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    first = dataset.train.training_batches(128, seed=0).take(3)
+    first = list(first.as_numpy_iterator())
+    # A block of 4096 lines of text and its numbers, whatever the length of the table.
+    assert path.stat().st_size > 7 * 2**20
+    assert peak < 4 * 2**20
+    assert whole.train.in_memory and not dataset.train.in_memory
+    expected = whole.train.training_batches(128, seed=0).take(3)
+    for one, other in zip(expected.as_numpy_iterator(), first, strict=True):
+        assert np.array_equal(one, other)
+    np.testing.assert_allclose(dataset.mean, whole.mean)
+    batch, labels = next(iter(dataset.test.batches(4000, with_labels=True)))
+    assert np.array_equal(batch, whole.test.x)
+    assert np.array_equal(labels, whole.test.labels)

@@ -1,0 +1,888 @@
+"""The deployment kit in export/ fits what the export really writes.
+
+The clients are run against a server on loopback that speaks TensorFlow Serving's REST
+protocol, holds each request against the signature of the exported SavedModel, and
+answers from it. Expected numbers come from the trained model.
+"""
+
+import ast
+import base64
+import importlib.util
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from PIL import Image
+
+from keras_vae import VAE, networks, noise
+from keras_vae.export.saved_model import export_saved_models
+from keras_vae.export.tflite import export_tflite
+from tests import serving_protos
+
+KIT = Path(__file__).parents[2] / "export"
+FILES = sorted(path for path in KIT.rglob("*") if path.suffix and path.is_file())
+DATA_SHAPE, LATENT_DIM = (8, 8, 1), 2
+
+# The flags of tensorflow_model_server, from its own list:
+# https://github.com/tensorflow/serving/blob/master/tensorflow_serving/model_servers/main.cc
+FLAGS = """
+port grpc_socket_path rest_api_port rest_api_num_threads rest_api_timeout_in_ms
+rest_api_enable_cors_support enable_batching batching_parameters_file
+allow_version_labels_for_unavailable_models enable_per_model_batching_parameters
+model_config_file model_config_file_poll_wait_seconds model_name model_base_path
+num_load_threads num_unload_threads max_num_load_retries load_retry_interval_micros
+file_system_poll_wait_seconds flush_filesystem_caches tensorflow_session_parallelism
+tensorflow_session_config_file tensorflow_intra_op_parallelism
+tensorflow_inter_op_parallelism use_alts_credentials ssl_config_file
+platform_config_file per_process_gpu_memory_fraction saved_model_tags
+grpc_channel_arguments grpc_max_threads enable_model_warmup
+num_request_iterations_for_warmup version monitoring_config_file
+remove_unused_fields_from_bundle_metagraph prefer_tflite_model num_tflite_pools
+num_tflite_interpreters_per_pool enable_signature_method_name_check
+xla_cpu_compilation_enabled enable_profiler thread_pool_factory_config_file
+"""
+
+# What it exports to Prometheus, with ":" for "/", and whether it is a histogram. From
+# servables/tensorflow/util.cc, servables/tensorflow/saved_model_warmup_util.cc and
+# batching/batching_session.cc beside it, and TensorFlow's cc/saved_model/loader.cc.
+METRICS = {
+    ":tensorflow:serving:request_count": False,
+    ":tensorflow:serving:request_latency": True,
+    ":tensorflow:serving:runtime_latency": True,
+    ":tensorflow:serving:model_warmup_latency": True,
+    ":tensorflow:serving:batching_session:queuing_latency": True,
+    ":tensorflow:serving:batching_session:input_batch_size": True,
+    ":tensorflow:serving:batching_session:processed_batch_size": True,
+    ":tensorflow:serving:batching_session:padding_size": True,
+    ":tensorflow:cc:saved_model:load_attempt_count": False,
+}
+
+
+# --- A real export, and what the trained model answers ----------------------------
+
+
+@pytest.fixture(scope="module")
+def vae():
+    encoder, decoder = networks.dense(DATA_SHAPE, LATENT_DIM, hidden_units=(8,), seed=0)
+    return VAE(encoder, decoder)
+
+
+@pytest.fixture(scope="module")
+def exported(vae, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kit") / "serving"
+    export_saved_models(vae, folder, max_batch_size=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tflite(vae, tmp_path_factory):
+    pytest.importorskip("ai_edge_litert", reason="the extra tflite is not installed")
+    folder = tmp_path_factory.mktemp("kit") / "tflite"
+    export_tflite(vae, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def examples(vae):
+    """`{signature: (model, inputs, outputs)}`, each with three examples."""
+    levels = np.random.default_rng(0).integers(0, 256, (3, *DATA_SHAPE), "uint8")
+    x = levels.astype("float32") / 255
+    z_mean, z_log_var = vae.encode(x)
+    seed = noise.seed_rows(7, 0, 3).numpy()
+    draws = noise.normal(seed, LATENT_DIM).numpy()
+    z = z_mean + np.exp(z_log_var / 2) * draws
+    posterior = {"z_mean": z_mean, "z_log_var": z_log_var}
+    files = np.array([png(image) for image in levels], object)
+    decoded = vae.decode(z_mean)
+    return {
+        "encode": ("encoder", {"x": x}, posterior),
+        "encode_uint8": ("encoder", {"x": levels}, posterior),
+        "encode_bytes": ("encoder", {"image_bytes": files}, posterior),
+        "encode_sample": ("encoder", {"x": x, "seed": seed}, {"z": z, **posterior}),
+        "decode": ("decoder", {"z": z_mean}, {"reconstruction": decoded}),
+        "decode_uint8": (
+            "decoder",
+            {"z": z_mean},
+            {"reconstruction": np.round(255 * decoded)},
+        ),
+        "sample": (
+            "decoder",
+            {"seed": seed},
+            {"z": draws, "reconstruction": vae.sample(3, seed=7)},
+        ),
+    }
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(file, "PNG")
+    return file.getvalue()
+
+
+def assert_outputs(answer, expected, atol=1e-6):
+    if not isinstance(answer, dict):  # of a signature with one output
+        (name,) = expected
+        answer = {name: answer}
+    assert set(answer) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(answer[name], value, rtol=0, atol=atol)
+
+
+# --- A server on loopback ---------------------------------------------------------
+
+
+class Refused(Exception):
+    """A request that TensorFlow Serving would refuse: HTTP status and reason."""
+
+
+class FakeServing:
+    """The exported models, and the state of each, as the server would have them."""
+
+    def __init__(self, folder):
+        self.models, self.states = {}, {}
+        config = parse(folder / "models.config", "ModelServerConfig")
+        for model in config.model_config_list.config:
+            (path,) = (folder / model.name).glob("[0-9]*")
+            self.models[model.name] = tf.saved_model.load(path)
+            self.states[model.name] = "AVAILABLE"
+            paths = ["", f"/versions/{path.name}"]
+            paths += [f"/labels/{label}" for label in model.version_labels]
+            assert set(model.version_labels.values()) == {int(path.name)}
+            self.paths = paths
+
+    def status(self, path):
+        name = path.removeprefix("/v1/models/")
+        if name not in self.states:
+            raise Refused(404, f"Could not find any versions of model {name}")
+        status = {"error_code": "OK", "error_message": ""}
+        version = {"version": "1", "state": self.states[name], "status": status}
+        return {"model_version_status": [version]}
+
+    def predict(self, path, body):
+        match = re.fullmatch(r"/v1/models/(\w+)((?:/\w+/\w+)?):predict", path)
+        if not match or match[1] not in self.models or match[2] not in self.paths:
+            raise Refused(404, f"no such model or version: {path}")
+        forms = {"inputs", "instances"} & set(body)
+        if len(forms) != 1 or set(body) - forms - {"signature_name"}:
+            raise Refused(400, f"keys of the request: {sorted(body)}")
+        name = body.get("signature_name", "serving_default")
+        signatures = self.models[match[1]].signatures
+        if name not in signatures:
+            raise Refused(400, f"no signature {name}")
+        signature = signatures[name]
+        specs = signature.structured_input_signature[1]
+        columns = body.get("inputs")
+        if columns is None:
+            columns = columns_of(body["instances"], specs)
+        elif not isinstance(columns, dict):
+            columns = {next(iter(specs)): columns} if len(specs) == 1 else {}
+        if set(columns) != set(specs):
+            raise Refused(400, f"inputs {sorted(columns)}, not {sorted(specs)}")
+        arrays = {key: tensor(columns[key], specs[key]) for key in specs}
+        if len({len(array) for array in arrays.values()}) != 1:
+            raise Refused(400, "the inputs have batches of different sizes")
+        try:
+            outputs = signature(**{k: tf.constant(v) for k, v in arrays.items()})
+        except tf.errors.InvalidArgumentError as error:
+            raise Refused(400, error.message) from error
+        outputs = {key: value.numpy().tolist() for key, value in outputs.items()}
+        alone = next(iter(outputs.values())) if len(outputs) == 1 else None
+        if "inputs" in body:
+            return {"outputs": alone or outputs}
+        rows = [
+            dict(zip(outputs, row, strict=True))
+            for row in zip(*outputs.values(), strict=True)
+        ]
+        return {"predictions": alone or rows}
+
+
+def columns_of(rows, specs):
+    """A list for each input, of an object for each example."""
+    if not isinstance(rows, list) or not rows:
+        raise Refused(400, "instances should be a list of examples")
+    if all(isinstance(row, dict) and set(row) == set(specs) for row in rows):
+        return {name: [row[name] for row in rows] for name in specs}
+    return {next(iter(specs)): rows} if len(specs) == 1 else {}
+
+
+def tensor(value, spec):
+    """A JSON value as the tensor that a signature wants."""
+    array = np.array(leaf(value, spec.dtype), spec.dtype.as_numpy_dtype)
+    if not spec.shape.is_compatible_with(array.shape):
+        raise Refused(400, f"{spec.name}: {array.shape}, not {spec.shape}")
+    return array
+
+
+def leaf(value, dtype):
+    if isinstance(value, list):
+        return [leaf(item, dtype) for item in value]
+    if dtype == tf.string:
+        if not isinstance(value, dict) or set(value) != {"b64"}:
+            raise Refused(400, "bytes should be {'b64': '...'}")
+        return base64.b64decode(value["b64"], validate=True)
+    kinds = (int, float) if dtype.is_floating else (int,)
+    if type(value) not in kinds or not dtype.min <= value <= dtype.max:
+        raise Refused(400, f"{value!r} is not of type {dtype.name}")
+    return value
+
+
+@pytest.fixture(scope="module")
+def fake(exported):
+    return FakeServing(exported)
+
+
+@pytest.fixture(scope="module")
+def url(fake):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer(lambda: fake.status(self.path))
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(lambda: fake.predict(self.path, json.loads(body)))
+
+        def answer(self, ask):
+            try:
+                code, content = 200, ask()
+            except Refused as error:
+                code, content = error.args[0], {"error": error.args[1]}
+            except ValueError as error:
+                code, content = 400, {"error": f"JSON Parse error: {error}"}
+            self.send_response(code)
+            self.end_headers()
+            # TensorFlow Serving breaks and indents what it answers.
+            self.wfile.write(json.dumps(content, indent=1).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
+# --- The clients ------------------------------------------------------------------
+
+
+def imported(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def program(name):
+    path = shutil.which(name)
+    return path or pytest.skip(f"{name} is not on the PATH")
+
+
+def output_of(*command, stdin="", **environment):
+    done = subprocess.run(
+        [str(part) for part in command],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def as_lists(inputs):
+    return {name: value.tolist() for name, value in inputs.items()}
+
+
+def test_rest_py_answers_every_signature(url, examples):
+    client = imported(KIT / "clients/rest.py")
+    for signature, (model, inputs, outputs) in examples.items():
+        answer = client.predict(url, model, signature, **as_lists(inputs))
+        assert_outputs(answer, outputs)
+
+
+def test_rest_py_says_why_it_was_refused(url):
+    client = imported(KIT / "clients/rest.py")
+    with pytest.raises(RuntimeError, match=r"(?s)decoder/decode: HTTP 400: .*\(1, 3\)"):
+        client.predict(url, "decoder", "decode", z=[[0.0, 0.0, 0.0]])
+
+
+def test_rest_py_needs_the_standard_library_alone():
+    tree = ast.parse((KIT / "clients/rest.py").read_text())
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    names = {alias.name for node in nodes for alias in node.names}
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+MODULE = json.dumps((KIT / "clients/rest.mjs").as_uri())
+
+
+def test_rest_mjs_answers_every_signature(url, examples):
+    questions = [
+        [model, signature, as_lists(inputs)]
+        for signature, (model, inputs, _) in examples.items()
+        if signature != "encode_bytes"
+    ]
+    files = examples["encode_bytes"][1]["image_bytes"]
+    script = f"""
+        import {{ predict, binary }} from {MODULE};
+        const answers = [];
+        for (const question of {json.dumps(questions)}) {{
+          answers.push(await predict({json.dumps(url)}, ...question));
+        }}
+        const files = {json.dumps([base64.b64encode(file).decode() for file in files])};
+        const blobs = files.map((file) => new Blob([Buffer.from(file, "base64")]));
+        answers.push(await predict({json.dumps(url)}, "encoder", "encode_bytes", {{
+          image_bytes: await Promise.all(blobs.map(binary)),
+        }}));
+        console.log(JSON.stringify(answers));
+    """
+    node = program("node")
+    answers = json.loads(output_of(node, "--input-type=module", "-", stdin=script))
+    names = [signature for _, signature, _ in questions] + ["encode_bytes"]
+    for name, answer in zip(names, answers, strict=True):
+        assert_outputs(answer, examples[name][2])
+
+
+def test_rest_mjs_says_why_it_was_refused(url):
+    script = f"""
+        import {{ predict }} from {MODULE};
+        await predict({json.dumps(url)}, "decoder", "decode", {{ z: [[0]] }})
+          .catch((error) => console.log(error.message));
+    """
+    said = output_of(program("node"), "--input-type=module", "-", stdin=script)
+    assert said.startswith("decoder/decode: HTTP 400: ") and "(1, 1)" in said
+
+
+def curl(url, *arguments, stdin="", **environment):
+    program("curl")
+    return output_of(
+        program("sh"),
+        KIT / "clients/curl.sh",
+        *arguments,
+        stdin=stdin,
+        SERVER=url,
+        **environment,
+    )
+
+
+def test_curl_sh_answers(url, examples, tmp_path):
+    x = examples["encode"][1]["x"][:1]
+    z = examples["decode"][1]["z"][:1]
+    Path(tmp_path, "digit.png").write_bytes(
+        examples["encode_bytes"][1]["image_bytes"][0]
+    )
+    answers = {
+        "sample": curl(url, "sample", "7", "0"),
+        "decode": curl(url, "decode", json.dumps(z[0].tolist())),
+        "encode": curl(url, "encode", stdin=json.dumps(x[0].tolist())),
+        "encode_bytes": curl(url, "encode_bytes", tmp_path / "digit.png"),
+    }
+    for signature, answer in answers.items():
+        expected = {name: v[:1] for name, v in examples[signature][2].items()}
+        assert_outputs(json.loads(answer)["outputs"], expected)
+    assert curl(url, "status").count('"AVAILABLE"') == 2
+    assert curl(url, "sample", "7", "0", VERSION="/versions/1") == answers["sample"]
+    assert curl(url, "sample", "7", "0", VERSION="") == answers["sample"]
+
+
+def test_curl_sh_fails_where_it_is_refused(url):
+    with pytest.raises(AssertionError, match="curl: .*404"):
+        curl(url, "sample", "7", "0", VERSION="/labels/nonsense")
+    with pytest.raises(AssertionError, match="curl.sh encode_bytes three.png"):
+        curl(url)
+
+
+@pytest.mark.parametrize("client", ["rest.py", "rest.mjs"])
+def test_the_tour_of_a_client(url, client, vae, examples, tmp_path):
+    path = tmp_path / "digit.png"
+    path.write_bytes(examples["encode_bytes"][1]["image_bytes"][0])
+    run = program("node") if client.endswith("mjs") else sys.executable
+    answer = json.loads(output_of(run, KIT / "clients" / client, url, path))
+    assert_tour(answer, vae, examples)
+
+
+def assert_tour(answer, vae, examples, atol=1e-6):
+    _, _, sample = examples["sample"]
+    z_mean, _ = vae.encode(sample["reconstruction"][:2])
+    expected = {"z": sample["z"][:2], "z_mean": z_mean}
+    if "z_mean_of_files" in answer:
+        expected["z_mean_of_files"] = examples["encode_bytes"][2]["z_mean"][:1]
+    assert_outputs(answer, expected, atol)
+
+
+@pytest.fixture
+def grpc_address(fake):
+    """The same models by gRPC, which converts no types."""
+    reason = "the extra serving (tensorflow-serving-api) is not installed"
+    pytest.importorskip("tensorflow_serving", reason=reason)
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            spec = request.model_spec
+            if f"/labels/{spec.version_label}" not in fake.paths:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such label")
+            signature = fake.models[spec.name].signatures[spec.signature_name]
+            inputs = {
+                name: tf.constant(tf.make_ndarray(value))
+                for name, value in request.inputs.items()
+            }
+            specs = signature.structured_input_signature[1]
+            if {n: v.dtype for n, v in inputs.items()} != {
+                n: v.dtype for n, v in specs.items()
+            }:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "types differ")
+            answer = predict_pb2.PredictResponse()
+            for name, value in signature(**inputs).items():
+                answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+            return answer
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            Service(), server
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"127.0.0.1:{port}"
+        server.stop(None).wait()
+
+
+def test_grpc_client_answers_every_signature(grpc_address, vae, examples, capsys):
+    client = imported(KIT / "clients/grpc_client.py")
+    service = client.connect(grpc_address)
+    for signature, (model, inputs, outputs) in examples.items():
+        if signature == "encode_bytes":
+            inputs = {"image_bytes": list(inputs["image_bytes"])}
+        assert_outputs(client.predict(service, model, signature, **inputs), outputs)
+    client.main(grpc_address)
+    assert_tour(json.loads(capsys.readouterr().out), vae, examples)
+
+
+# --- On a phone -------------------------------------------------------------------
+
+
+def test_run_tflite_py(tflite, vae, examples):
+    answer = output_of(sys.executable, KIT / "mobile/run_tflite.py", tflite)
+    assert_tour(json.loads(answer), vae, examples, atol=1e-5)
+
+
+def runs_of_kotlin():
+    """`(model, signature, input, outputs)` of each call in the snippet."""
+    text = (KIT / "mobile/KerasVae.kt").read_text()
+    created = dict(
+        re.findall(r'val (\w+) = CompiledModel.create\(assets, "(\S+)",', text)
+    )
+    for model, signature, given, asked in re.findall(
+        r'run\((\w+), "(\w+)", "(\w+)", listOf\(([^)]*)\)\)', text
+    ):
+        yield created[model], signature, given, re.findall(r'"(\w+)"', asked)
+
+
+def runs_of_swift():
+    text = (KIT / "mobile/KerasVae.swift").read_text()
+    files = dict(re.findall(r'let (\w+) = try KerasVae.interpreter\("(\w+)"', text))
+    for runner, model, signature in re.findall(
+        r'(\w+) = try (\w+)\.signatureRunner\(with: "(\w+)"\)', text
+    ):
+        (given,) = re.findall(rf'{runner}\.invoke\(with: \["(\w+)":', text)
+        asked = re.findall(rf'{runner}\.output\(named: "(\w+)"\)', text)
+        yield f"{files[model]}.tflite", signature, given, asked
+
+
+@pytest.mark.parametrize("runs", [runs_of_kotlin, runs_of_swift])
+def test_a_snippet_uses_the_names_in_the_files(tflite, runs):
+    from ai_edge_litert.interpreter import Interpreter
+
+    runs = list(runs())
+    assert {signature for _, signature, _, _ in runs} == {"encode", "decode", "sample"}
+    for file, signature, given, asked in runs:
+        names = Interpreter(str(tflite / file)).get_signature_list()[signature]
+        assert [given] == names["inputs"]
+        assert asked and set(asked) <= set(names["outputs"])
+
+
+def test_the_way_of_the_kotlin_snippet(tflite, examples):
+    """Buffers by name, for one example, of the CompiledModel that Kotlin wraps."""
+    from ai_edge_litert.compiled_model import CompiledModel
+
+    for file, signature, given, asked in runs_of_kotlin():
+        _, inputs, outputs = examples[signature]
+        model = CompiledModel.from_file(str(tflite / file))
+        buffer = model.create_input_buffer_by_name(signature, given)
+        buffer.write(np.ascontiguousarray(inputs[given][1:2]))
+        buffers = {n: model.create_output_buffer_by_name(signature, n) for n in asked}
+        model.run_by_name(signature, {given: buffer}, buffers)
+        for name in asked:
+            expected = outputs[name][1].ravel()
+            answer = buffers[name].read(expected.size, np.float32)
+            np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
+
+
+# --- The servers ------------------------------------------------------------------
+
+
+def parse(path, message):
+    return text_format.Parse(path.read_text(), serving_protos.message(message)())
+
+
+def documents(name):
+    yaml = pytest.importorskip("yaml", reason="PyYAML, of the extra test, is missing")
+    text = (KIT / name).read_text()
+    # As docker compose fills in variables that are not set.
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+    return list(yaml.safe_load_all(text))
+
+
+def flags(arguments):
+    pairs = [argument.removeprefix("--").split("=", 1) for argument in arguments]
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return dict(pairs)
+
+
+def compose():
+    (document,) = documents("docker-compose.yml")
+    return document["services"]
+
+
+def deployment():
+    found, service = documents("kubernetes/deployment.yaml")
+    return found, service
+
+
+def container():
+    (found,) = deployment()[0]["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+SERVERS = {
+    "compose": lambda: flags(compose()["serving"]["command"]),
+    "kubernetes": lambda: flags(container()["args"]),
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_files_that_a_server_is_given_were_exported(server, exported):
+    given = SERVERS[server]()
+    for flag in ("model_config_file", "batching_parameters_file"):
+        assert (exported / Path(given[flag]).relative_to("/models")).is_file()
+    assert (exported / Path(given["monitoring_config_file"]).name).is_file()
+    assert given["enable_batching"] == "true"
+    assert given["allow_version_labels_for_unavailable_models"] == "true"
+    assert int(given["model_config_file_poll_wait_seconds"]) > 0
+
+
+@pytest.mark.parametrize("server", ["compose", "kubernetes"])
+def test_the_models_are_where_models_config_says(server, exported):
+    if server == "compose":
+        (mount,) = compose()["serving"]["volumes"]
+        target, read_only = mount["target"], mount["read_only"]
+    else:
+        (mount,) = container()["volumeMounts"]
+        target, read_only = mount["mountPath"], mount["readOnly"]
+    assert read_only
+    config = parse(exported / "models.config", "ModelServerConfig")
+    for model in config.model_config_list.config:
+        folder = exported / Path(model.base_path).relative_to(target)
+        assert (folder / "1" / "saved_model.pb").is_file()
+
+
+def test_compose_can_be_changed_from_outside():
+    text = (KIT / "docker-compose.yml").read_text()
+    names = set(re.findall(r"\$\{(\w+):-[^}]*\}", text))
+    assert names == {
+        "BIND_ADDRESS",
+        "EXPORT_DIR",
+        "MODEL_CONFIG_FILE",
+        "PROMETHEUS_TAG",
+        "TENSORFLOW_SERVING_TAG",
+    }
+    assert "image: tensorflow/serving:${TENSORFLOW_SERVING_TAG:-" in text
+    assert not re.search(r"(?<!\$)\$\w", text)
+    mentioned = re.findall(r"\b[A-Z]+_[A-Z_]+(?==|`)", (KIT / "README.md").read_text())
+    assert set(mentioned) - {"INVALID_ARGUMENT", "DEADLINE_EXCEEDED"} <= names
+
+
+def test_compose_opens_the_ports_that_the_server_listens_on():
+    ports = {port.rpartition(":")[2] for port in compose()["serving"]["ports"]}
+    given = SERVERS["compose"]()
+    assert ports == {given["port"], given["rest_api_port"]}
+    assert all(
+        p.startswith("127.0.0.1:") for s in compose().values() for p in s["ports"]
+    )
+
+
+def healthy(address):
+    kind, *command = compose()["serving"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    program("bash")
+    port = address.rpartition(":")[2]
+    command = [part.replace("$$", "$").replace("8501", port) for part in command]
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+def test_compose_tells_a_healthy_server(url, fake, monkeypatch):
+    assert healthy(url)
+    monkeypatch.setitem(fake.states, "decoder", "LOADING")
+    assert not healthy(url)
+
+
+def test_compose_tells_a_server_that_is_down():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        assert not healthy(f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+
+def test_prometheus_reads_the_metrics_where_they_are(exported):
+    services = compose()
+    file, inside, mode = services["prometheus"]["volumes"][0].split(":")
+    assert (KIT / file).is_file()
+    assert (inside, mode) == ("/etc/prometheus/prometheus.yml", "ro")
+    (document,) = documents("prometheus.yml")
+    (job,) = document["scrape_configs"]
+    monitoring = parse(exported / "monitoring.config", "MonitoringConfig")
+    assert job["metrics_path"] == monitoring.prometheus_config.path
+    (target,) = job["static_configs"][0]["targets"]
+    host, port = target.split(":")
+    assert host in services and port == SERVERS["compose"]()["rest_api_port"]
+    (relabel,) = job["metric_relabel_configs"]
+    assert all(re.fullmatch(relabel["regex"], name) for name in METRICS)
+
+
+def test_kubernetes_asks_the_models_whether_they_are_there(url):
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    given = SERVERS["kubernetes"]()
+    assert ports == {"grpc": int(given["port"]), "rest": int(given["rest_api_port"])}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        asked = container()[probe]["httpGet"]
+        assert asked["port"] == "rest"
+        with urllib.request.urlopen(url + asked["path"], timeout=30) as response:
+            assert response.status == 200
+
+
+def test_the_deployment_hangs_together(exported):
+    found, service = deployment()
+    pod = found["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    assert found["spec"]["selector"]["matchLabels"] == labels
+    assert service["spec"]["selector"] == labels
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    for port in service["spec"]["ports"]:
+        assert ports[port["targetPort"]] == port["port"]
+    mounted = {mount["name"] for mount in container()["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+    monitoring = parse(exported / "monitoring.config", "MonitoringConfig")
+    annotations = pod["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == monitoring.prometheus_config.path
+    assert annotations["prometheus.io/port"] == str(ports["rest"])
+    cores = container()["resources"]["requests"]["cpu"]
+    given = SERVERS["kubernetes"]()
+    assert given["tensorflow_intra_op_parallelism"] == cores
+    assert given["tensorflow_inter_op_parallelism"] == cores
+
+
+def test_all_of_kubernetes_reads_one_volume(exported):
+    claim, upload = documents("kubernetes/volume.yaml")
+    name = claim["metadata"]["name"]
+    for pod in (upload, deployment()[0]["spec"]["template"]):
+        (volume,) = pod["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == name
+    services = documents("kubernetes/kserve.yaml")
+    config = parse(exported / "models.config", "ModelServerConfig")
+    models = [model.name for model in config.model_config_list.config]
+    # KServe calls a model after its service.
+    assert [service["metadata"]["name"] for service in services] == models
+    for service, model in zip(services, models, strict=True):
+        predictor = service["spec"]["predictor"]["model"]
+        assert predictor["storageUri"] == f"pvc://{name}/{model}"
+        assert predictor["modelFormat"]["name"] == "tensorflow"
+        assert predictor["protocolVersion"] == "v1"
+
+
+def test_one_version_of_the_server_everywhere():
+    tags = {compose()["serving"]["image"], container()["image"]}
+    for service in documents("kubernetes/kserve.yaml"):
+        version = service["spec"]["predictor"]["model"]["runtimeVersion"]
+        tags.add(f"tensorflow/serving:{version}")
+    assert len(tags) == 1
+
+
+def test_every_flag_is_one_of_the_servers():
+    used = {*SERVERS["compose"](), *SERVERS["kubernetes"]()}
+    for service in documents("kubernetes/kserve.yaml"):
+        used |= set(flags(service["spec"]["predictor"]["model"]["args"]))
+    for path in FILES:
+        used |= set(re.findall(r"--([a-z]+(?:_[a-z]+)+)", path.read_text()))
+    assert used <= set(FLAGS.split())
+
+
+# --- What is written --------------------------------------------------------------
+
+
+README = (KIT / "README.md").read_text()
+
+
+def test_every_file_is_in_the_readme_and_the_other_way_round():
+    names = {str(path.relative_to(KIT)) for path in FILES}
+    table = README.partition("## ")[0]
+    assert set(re.findall(r"`([\w/-]+\.\w+)`", table)) == names - {"README.md"}
+    for path in FILES:
+        named = re.findall(
+            r"(?:export/)?\b((?:clients|kubernetes|mobile)/[\w-]+\.\w+)",
+            path.read_text(),
+        )
+        assert set(named) <= names, path.name
+
+
+def test_the_table_of_signatures_is_that_of_the_export(fake):
+    words = {"n": None, "latent_dim": LATENT_DIM, "data_shape": DATA_SHAPE}
+
+    def tensors(cell):
+        return {
+            name: (dtype, tuple(eval(shape, words)))
+            for name, dtype, shape in re.findall(r"`(\w+)` (\w+) `(\([^`]*\))`", cell)
+        }
+
+    def of_export(tensors):
+        return {n: (t.dtype.name, tuple(t.shape)) for n, t in tensors.items()}
+
+    table = {}
+    for row in re.findall(r"^\| (?:en|de)coder \|.*$", README, re.MULTILINE):
+        model, signature, inputs, outputs = row.strip("| ").split(" | ")
+        name = re.match(r"`(\w+)`", signature)[1]
+        table[model, name] = tensors(inputs), tensors(outputs)
+        if "default" in signature:
+            table[model, "serving_default"] = table[model, name]
+    real = {
+        (model, name): (
+            of_export(signature.structured_input_signature[1]),
+            of_export(signature.structured_outputs),
+        )
+        for model, loaded in fake.models.items()
+        for name, signature in loaded.signatures.items()
+    }
+    assert table == real
+
+
+REQUESTS = re.findall(r"```http\nPOST (\S+)\n(.+)\n\n(.+)\n```", README)
+
+
+def shape_of(value):
+    """A JSON value without its numbers: names, and sizes of lists."""
+    if isinstance(value, dict):
+        return {name: shape_of(part) for name, part in value.items()}
+    return np.shape(value)
+
+
+@pytest.mark.parametrize(("path", "body", "answer"), REQUESTS)
+def test_the_requests_in_the_readme_are_answered_so(path, body, answer, fake):
+    image = json.dumps(np.full(DATA_SHAPE, 0.5).tolist())
+    body, answer = (json.loads(t.replace("IMAGE", image)) for t in (body, answer))
+
+    def shapes(answer):
+        ((form, value),) = answer.items()
+        rows = value if form == "predictions" else [value]
+        return form, len(rows), [shape_of(row) for row in rows]
+
+    assert shapes(fake.predict(path, body)) == shapes(answer)
+
+
+def test_the_readme_shows_every_form_of_request():
+    assert len(REQUESTS) == README.count("```http")
+    bodies = "".join(body for _, body, _ in REQUESTS)
+    assert '"inputs"' in bodies and '"instances"' in bodies and '{"b64"' in bodies
+
+
+def test_the_server_of_these_tests_refuses_what_does_not_fit(fake):
+    def refused(model, body):
+        with pytest.raises(Refused) as caught:
+            fake.predict(f"/v1/models/{model}:predict", body)
+        return caught.value.args[0]
+
+    image = np.zeros(DATA_SHAPE).tolist()
+    for model, body in [
+        ("decoder", {"inputs": {"x": [[0.0, 0.0]]}}),
+        ("decoder", {"inputs": {"z": [[0.0]]}}),
+        ("decoder", {"inputs": {"z": [["0", "0"]]}}),
+        ("decoder", {"input": {"z": [[0.0, 0.0]]}}),
+        ("decoder", {"signature_name": "draw", "instances": [[0, 0]]}),
+        ("decoder", {"signature_name": "sample", "instances": [[0.5, 0]]}),
+        ("decoder", {"signature_name": "sample", "instances": [[2**31, 0]]}),
+        ("encoder", {"signature_name": "encode_uint8", "instances": [image]}),
+        ("encoder", {"signature_name": "encode_bytes", "instances": ["iVBO"]}),
+        ("encoder", {"signature_name": "encode_bytes", "instances": [{"b64": "iVBO"}]}),
+        ("encoder", {"signature_name": "encode_sample", "instances": [{"x": image}]}),
+    ]:
+        assert refused(model, body) == 400, body
+    assert refused("classifier", {"instances": [[0.0, 0.0]]}) == 404
+
+
+def test_the_label_is_the_one_that_is_written(exported):
+    (block,) = re.findall(r"```proto\n(.*)```", README, re.DOTALL)
+    changed = text_format.Parse(block, serving_protos.message("ModelConfig")())
+    config = parse(exported / "models.config", "ModelServerConfig")
+    for model in config.model_config_list.config:
+        assert set(model.version_labels) == set(changed.version_labels) == {"stable"}
+        # As the README says: going back needs no loading.
+        kept = model.model_version_policy.latest.num_versions
+        assert f"`num_versions: {kept}` keeps" in README
+    # The line of the README replaces the one in the file.
+    assert re.sub(r"\d", "1", block.strip()) in re.sub(
+        r"\d", "1", (exported / "models.config").read_text()
+    )
+    for name in ("curl.sh", "rest.py", "rest.mjs"):
+        assert "/labels/stable" in (KIT / "clients" / name).read_text()
+
+
+def test_the_settings_are_those_of_the_files(exported):
+    settings = set(
+        re.findall(r"^\w+", (exported / "batching.config").read_text(), re.M)
+    )
+    named = set(re.findall(r"`(\w+)`", README.partition("## What to set")[2]))
+    named = {name for name in named if name.startswith(("max_", "num_", "batch_"))}
+    assert named == {
+        "batch_timeout_micros",
+        "max_batch_size",
+        "max_enqueued_batches",
+        "num_batch_threads",
+    }
+    assert named <= settings
+    paths = re.findall(r"^  (\S+/|\w+\.config)", README, re.MULTILINE)
+    assert [*paths, "decoder/1/"] and all((exported / path).exists() for path in paths)
+
+
+def test_the_metrics_are_those_of_the_server():
+    names = re.findall(r"[:\w]*:tensorflow:[:\w]+", README)
+    known = set(METRICS)
+    for name, histogram in METRICS.items():
+        if histogram:
+            known |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
+    assert set(names) <= known
+    assert set(METRICS) <= set(names)
+    assert "load_attempt_count" in README

@@ -1,0 +1,106 @@
+"""TensorFlow Serving parses the configuration files and accepts what they say."""
+
+import itertools
+import stat
+
+import pytest
+from google.protobuf import text_format
+
+from keras_vae.export.serving_config import write_serving_config
+from tests import serving_protos
+
+
+def parse(path, message):
+    return text_format.Parse(path.read_text(), serving_protos.message(message)())
+
+
+def test_both_models_with_their_label(tmp_path):
+    config = write_serving_config(tmp_path, version=12)
+    models = parse(config.models, "ModelServerConfig").model_config_list.config
+    assert [model.name for model in models] == ["encoder", "decoder"]
+    assert [model.base_path for model in models] == [
+        "/models/encoder",
+        "/models/decoder",
+    ]
+    for model in models:
+        assert model.model_platform == "tensorflow"
+        # The version before stays loaded: a label may name nothing else.
+        assert model.model_version_policy.latest.num_versions == 2
+        assert dict(model.version_labels) == {"stable": 12}
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("/srv/vae/", "/srv/vae/encoder"),
+        ("/", "/encoder"),
+        ("gs://bucket/models", "gs://bucket/models/encoder"),
+        ("s3://bucket", "s3://bucket/encoder"),
+        ('/a "quoted" \\path', '/a "quoted" \\path/encoder'),
+        ("/modèles/{0}", "/modèles/{0}/encoder"),
+    ],
+)
+def test_base_paths_as_the_server_sees_them(tmp_path, base, expected):
+    config = write_serving_config(tmp_path, 1, model_base_path=base)
+    models = parse(config.models, "ModelServerConfig").model_config_list.config
+    assert models[0].base_path == expected
+
+
+@pytest.mark.parametrize("base", ["models", "./models", "", "C:\\models"])
+def test_relative_base_paths_are_refused(tmp_path, base):
+    with pytest.raises(
+        ValueError, match="`model_base_path` should be an absolute path"
+    ):
+        write_serving_config(tmp_path, 1, model_base_path=base)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 64, 100, 128, 1000])
+def test_allowed_batch_sizes_rise_to_the_largest(tmp_path, size):
+    config = write_serving_config(tmp_path, 1, max_batch_size=size)
+    batching = parse(config.batching, "BatchingParameters")
+    assert batching.max_batch_size.value == size
+    allowed = list(batching.allowed_batch_sizes)
+    assert allowed[0] == 1
+    assert allowed[-1] == size
+    # No batch is filled up to more than twice its size.
+    for smaller, larger in itertools.pairwise(allowed):
+        assert smaller < larger <= 2 * smaller
+    assert batching.batch_timeout_micros.value >= 0
+    assert batching.num_batch_threads.value >= 1
+    assert batching.max_enqueued_batches.value >= batching.num_batch_threads.value
+
+
+def test_monitoring_is_on(tmp_path):
+    config = write_serving_config(tmp_path, 1)
+    monitoring = parse(config.monitoring, "MonitoringConfig").prometheus_config
+    assert monitoring.enable
+    assert monitoring.path == "/monitoring/prometheus/metrics"
+
+
+def test_comments_say_why_and_fit_a_terminal(tmp_path):
+    for path in write_serving_config(tmp_path, 1):
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith("# ")
+        assert max(map(len, lines)) <= 88
+        assert "{{" not in path.read_text()
+
+
+def test_files_are_replaced_whole_and_readable(tmp_path):
+    for version in (1, 2):
+        config = write_serving_config(tmp_path, version)
+    assert "value: 2 }" in config.models.read_text()
+    names = ["batching.config", "models.config", "monitoring.config"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    for path in config:
+        assert path.stat().st_mode & stat.S_IRUSR
+
+
+def test_the_classes_of_tensorflow_serving_read_the_same(tmp_path):
+    module = pytest.importorskip(
+        "tensorflow_serving.config.model_server_config_pb2",
+        reason="the extra `serving` (tensorflow-serving-api) is not installed",
+    )
+    path = write_serving_config(tmp_path, 3).models
+    real = text_format.Parse(path.read_text(), module.ModelServerConfig())
+    assert str(real) == str(parse(path, "ModelServerConfig"))

@@ -1,0 +1,595 @@
+"""`verify`: it passes what is equal, and says in words what is not.
+
+The servers here stand in for TensorFlow Serving on loopback: they answer from the real
+SavedModels, by its documented REST protocol and its published gRPC interfaces.
+"""
+
+import base64
+import contextlib
+import http.server
+import json
+import re
+import shutil
+import socket
+import sys
+import threading
+from concurrent import futures
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAE, networks
+from keras_vae.export import export_saved_models
+from keras_vae.export.clients import RestClient
+from keras_vae.export.parity import read_parity, write_parity
+from keras_vae.export.tflite import export_tflite
+from keras_vae.export.verify import format_results, verify
+
+DATA_SHAPE = (4, 4, 1)
+SIGNATURES = [
+    "encoder/encode",
+    "encoder/encode_sample",
+    "encoder/encode_uint8",
+    "encoder/encode_bytes",
+    "decoder/decode",
+    "decoder/sample",
+    "decoder/decode_uint8",
+]
+NUM_EXAMPLES = 3
+
+
+def make_vae(seed):
+    encoder, decoder = networks.dense(DATA_SHAPE, 2, hidden_units=(8,), seed=seed)
+    return VAE(encoder, decoder)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """An export of everything, as version 4."""
+    folder = tmp_path_factory.mktemp("export")
+    vae = make_vae(seed=0)
+    export_saved_models(vae, folder, version=4)
+    write_parity(vae, folder / "parity.npz", version=4, num_examples=NUM_EXAMPLES)
+    return folder
+
+
+@pytest.fixture
+def models(exported):
+    """What a server serves: `{model: {version: (state, SavedModel)}}`."""
+    return {
+        model: {4: ("AVAILABLE", tf.saved_model.load(str(exported / model / "4")))}
+        for model in ("encoder", "decoder")
+    }
+
+
+@pytest.fixture
+def parity_alone(exported, tmp_path):
+    """A folder with the parity file and nothing else: what asks a server needs."""
+    shutil.copy(exported / "parity.npz", tmp_path)
+    return tmp_path
+
+
+def of(results, where):
+    return [result for result in results if result.where == where]
+
+
+# The exported files.
+
+
+def test_saved_models_are_equal(exported):
+    results = verify(exported)
+    assert [result.signature for result in results] == SIGNATURES
+    for result in results:
+        assert result.where == "SavedModel"
+        assert result.examples == NUM_EXAMPLES
+        assert result.passed
+        assert result.verdict == "equal"
+        assert result.deviation <= result.allowed
+        assert result.allowed == (1 if "decode_uint8" in result.signature else 1e-6)
+
+
+def test_saved_models_run_without_keras_vae(exported, tmp_path, monkeypatch):
+    (tmp_path / "keras_vae").mkdir()
+    trap = "raise RuntimeError('keras_vae was imported')\n"
+    (tmp_path / "keras_vae" / "__init__.py").write_text(trap)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert all(result.passed for result in verify(exported))
+
+
+def test_another_model_deviates_and_damage_has_words(exported, tmp_path):
+    folder = tmp_path / "export"
+    export_saved_models(make_vae(seed=1), folder, version=4)
+    shutil.copy(exported / "parity.npz", folder)
+    (folder / "decoder/4/saved_model.pb").write_bytes(b"damaged")
+    results = verify(folder)
+    for result in results:
+        assert not result.passed
+        if result.signature.startswith("encoder"):
+            assert result.verdict == "deviates"
+            assert 1e-3 < result.deviation < np.inf
+        else:
+            assert result.verdict.startswith("failed: ")
+            assert result.deviation is None
+
+
+def test_a_missing_signature_and_a_missing_model_have_words(tmp_path):
+    encoder, decoder = networks.dense((4,), 2, hidden_units=(8,), seed=0)
+    export_saved_models(VAE(encoder, decoder), tmp_path)
+    write_parity(make_vae(seed=0), tmp_path / "parity.npz", num_examples=2)
+    shutil.rmtree(tmp_path / "decoder")
+    verdicts = {result.signature: result.verdict for result in verify(tmp_path)}
+    assert "no signature 'encode_bytes'" in verdicts["encoder/encode_bytes"]
+    assert verdicts["encoder/encode"].startswith("failed: ")  # x of another shape
+    assert verdicts["decoder/decode"].startswith("failed: ")
+
+
+@pytest.fixture(scope="module")
+def converted(exported, tmp_path_factory):
+    """The parity file and .tflite files, float32 and dynamic."""
+    folder = tmp_path_factory.mktemp("converted")
+    shutil.copy(exported / "parity.npz", folder)
+    export_tflite(make_vae(seed=0), folder / "tflite", ("float16", "dynamic"))
+    return folder
+
+
+def test_tflite_files(converted):
+    pytest.importorskip("ai_edge_litert", reason="the extra tflite is not installed")
+    results = verify(converted)
+    assert {(result.where, result.signature) for result in results} == {
+        (f"{model}{suffix}.tflite", f"{model}/{signature}")
+        for suffix in ("", "_float16", "_dynamic")
+        for model, signature in [
+            ("encoder", "encode"),
+            ("decoder", "decode"),
+            ("decoder", "sample"),
+        ]
+    }
+    for result in results:
+        assert result.passed
+        if "_dynamic" in result.where:
+            assert (result.verdict, result.allowed) == ("reported", None)
+        else:
+            assert result.verdict == "equal"
+            assert result.allowed == (1e-3 if "_float16" in result.where else 1e-5)
+
+
+def test_a_tflite_file_of_another_model_deviates(converted, tmp_path, monkeypatch):
+    shutil.copytree(converted / "tflite", tmp_path / "tflite")
+    write_parity(make_vae(seed=1), tmp_path / "parity.npz", num_examples=2)
+    results = of(verify(tmp_path), "encoder.tflite")
+    assert [result.verdict for result in results] == ["deviates"]
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    for result in verify(tmp_path):
+        assert not result.passed
+        assert "pip install 'keras-vae[tflite]'" in result.verdict
+
+
+def test_nothing_to_verify(parity_alone, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"encoder/4/.*tflite/"):
+        verify(parity_alone)
+    with pytest.raises(FileNotFoundError, match="write_parity"):
+        verify(tmp_path / "elsewhere")
+
+
+def test_results_as_a_table(exported):
+    lines = format_results(verify(exported)).splitlines()
+    headings = ["signature", "where", "examples", "largest deviation", "allowed"]
+    assert [heading for heading in headings if heading in lines[0]] == headings
+    assert [line.split()[0] for line in lines[2:]] == SIGNATURES
+    assert all(line.endswith("equal") for line in lines[2:])
+
+
+# TensorFlow Serving, by REST.
+
+
+class FakeServing(http.server.BaseHTTPRequestHandler):
+    """Answers as https://www.tensorflow.org/tfx/serving/api_rest says."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        found = re.fullmatch(r"/v1/models/(\w+)", self.path)
+        versions = self.server.models.get(found[1]) if found else None
+        if versions is None:
+            self.reply(404, {"error": "Could not find any versions of model"})
+            return
+        status = [
+            {
+                "version": str(version),
+                "state": state,
+                "status": {"error_code": "OK", "error_message": model or ""}
+                if state == "END"
+                else {"error_code": "OK", "error_message": ""},
+            }
+            for version, (state, model) in versions.items()
+        ]
+        self.reply(200, {"model_version_status": status})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.bodies.append((self.path, body))
+        found = re.fullmatch(r"/v1/models/(\w+)/versions/(\d+):predict", self.path)
+        model, version = found[1], int(found[2])
+        state, saved_model = self.server.models.get(model, {}).get(version, ("", None))
+        if state != "AVAILABLE":
+            message = f"Servable not found for request: Specific({model}, {version})"
+            self.reply(404, {"error": message})
+            return
+        try:
+            answer = predict(saved_model, body)
+        except (ValueError, KeyError, tf.errors.OpError) as error:
+            self.reply(400, {"error": str(error)})
+            return
+        self.reply(200, answer)
+
+    def reply(self, status, answer):
+        content = json.dumps(answer, indent=1).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def predict(saved_model, body):
+    """The answer to the body of a predict request, in the form that it was asked."""
+    signature = saved_model.signatures[body["signature_name"]]
+    specs = signature.structured_input_signature[1]
+    by_row = "instances" in body
+    assert by_row != ("inputs" in body)
+    if not by_row:
+        columns = body["inputs"]
+    elif len(specs) == 1:  # a single input has no name
+        columns = {next(iter(specs)): body["instances"]}
+    else:
+        columns = {name: [row[name] for row in body["instances"]] for name in specs}
+    if set(columns) != set(specs):
+        raise ValueError(f"inputs {sorted(columns)}, not {sorted(specs)}")
+    outputs = signature(
+        **{name: tensor(columns[name], spec.dtype) for name, spec in specs.items()}
+    )
+    columns = {name: jsonable(value.numpy()) for name, value in outputs.items()}
+    if len(columns) == 1:  # nor has a single output
+        (value,) = columns.values()
+        return {"predictions" if by_row else "outputs": value}
+    if not by_row:
+        return {"outputs": columns}
+    rows = zip(*columns.values(), strict=True)
+    return {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
+
+
+def tensor(value, dtype):
+    """A tensor of JSON values, refused where TensorFlow Serving refuses them."""
+    leaves = tf.nest.flatten(value)
+    if dtype == tf.string:
+        if not all(isinstance(leaf, str) for leaf in leaves):
+            raise ValueError("not formatted correctly for base64 data")
+        if any(set(row) != {"b64"} for row in value):
+            raise ValueError("Expected {'b64': ...}")
+        return tf.constant([base64.b64decode(row["b64"]) for row in value])
+    if dtype.is_integer and not all(isinstance(leaf, int) for leaf in leaves):
+        raise ValueError(f"is not of expected type: {dtype.name}")
+    return tf.constant(value, dtype)
+
+
+def jsonable(array):
+    """Floats with nine digits, the fewest that give each float32 back."""
+    if array.dtype == np.float32:
+        return np.vectorize(lambda x: float(f"{x:.9g}"))(array).tolist()
+    return array.tolist()
+
+
+@contextlib.contextmanager
+def serving(models, handler=FakeServing):
+    """A server on a free port of loopback: its address, and what it was asked."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.models, server.bodies = models, []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", server.bodies
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """Loopback is asked directly, whatever the machine's network is."""
+    monkeypatch.setenv("no_proxy", "*")
+
+
+def test_rest(parity_alone, models):
+    with serving(models) as (address, bodies):
+        results = verify(parity_alone, rest=address + "/")
+    assert [result.signature for result in results] == SIGNATURES
+    for result in results:
+        assert result.where == "REST"
+        assert result.verdict == "equal", result
+        assert result.passed
+        # Nine digits are enough: nothing is lost on the way.
+        assert result.deviation <= 1e-6
+    # Each signature: all examples by columns, then each alone by row.
+    assert len(bodies) == len(SIGNATURES) * (1 + NUM_EXAMPLES)
+    assert {path for path, _ in bodies} == {
+        f"/v1/models/{model}/versions/4:predict" for model in ("encoder", "decoder")
+    }
+    asked = [body for _, body in bodies if body["signature_name"] == "encode_bytes"]
+    assert list(asked[0]["inputs"]) == ["image_bytes"]
+    assert len(asked[0]["inputs"]["image_bytes"]) == NUM_EXAMPLES
+    (instance,) = asked[1]["instances"]
+    assert base64.b64decode(instance["b64"]).startswith(b"\x89PNG")
+    asked = [body for _, body in bodies if body["signature_name"] == "encode_sample"]
+    assert set(asked[1]["instances"][0]) == {"x", "seed"}
+
+
+def verdicts(results):
+    """The verdicts of each model's results, of which none passes."""
+    assert results
+    assert not any(result.passed for result in results)
+    assert all(result.deviation is None for result in results)
+    return {result.signature.split("/")[0]: result.verdict for result in results}
+
+
+def test_rest_of_another_model_deviates(exported, parity_alone, models, tmp_path):
+    export_saved_models(make_vae(seed=1), tmp_path / "other")
+    other = tf.saved_model.load(str(tmp_path / "other/decoder/1"))
+    models["decoder"][4] = ("AVAILABLE", other)
+    with serving(models) as (address, _):
+        results = verify(parity_alone, rest=address)
+    passed = {result.signature: result.passed for result in results}
+    assert passed["encoder/encode"]
+    assert not passed["decoder/decode"]
+
+
+def test_rest_down(parity_alone):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nobody listens, and nobody else will
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        words = verdicts(verify(parity_alone, rest=address))
+    assert words["encoder"].startswith(f"down: {address} (")
+    assert "refused" in words["encoder"]
+
+
+def test_rest_unknown_host(parity_alone):
+    words = verdicts(verify(parity_alone, rest="http://no-such-host.invalid:8501"))
+    assert words["encoder"].startswith("down: http://no-such-host.invalid:8501")
+
+
+@pytest.fixture
+def silent():
+    """The port of a server that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        yield listener.getsockname()[1]
+
+
+def test_rest_slow(parity_alone, silent):
+    address = f"http://127.0.0.1:{silent}"
+    words = verdicts(verify(parity_alone, rest=address, timeout=0.1))
+    assert words["decoder"] == f"slow: no answer from {address} within 0.1 s"
+
+
+@pytest.mark.parametrize("state", ["START", "LOADING"])
+def test_rest_still_loading(parity_alone, models, state):
+    models["decoder"] = {3: ("AVAILABLE", None), 4: (state, None)}
+    with serving(models) as (address, bodies):
+        results = verify(parity_alone, rest=address)
+    words = verdicts(r for r in results if r.signature.startswith("decoder"))
+    assert words["decoder"] == f"still loading: version 4 of decoder ({state})"
+    assert all(result.passed for result in results if "encoder" in result.signature)
+    assert not [path for path, _ in bodies if "decoder" in path]
+
+
+def test_rest_another_version(parity_alone, models):
+    models["decoder"] = {2: ("AVAILABLE", None), 3: ("AVAILABLE", None)}
+    with serving(models) as (address, _):
+        results = verify(parity_alone, rest=address)
+    words = verdicts(r for r in results if r.signature.startswith("decoder"))
+    assert words["decoder"] == "another version: decoder 2, 3 is served, not 4"
+
+
+def test_rest_version_that_was_unloaded_or_failed(parity_alone, models):
+    models["encoder"] = {4: ("END", None)}
+    models["decoder"] = {4: ("END", "no space left on device")}
+    with serving(models) as (address, _):
+        words = verdicts(verify(parity_alone, rest=address))
+    assert words == {
+        "encoder": "not served: version 4 of encoder (END)",
+        "decoder": "failed to load version 4 of decoder: no space left on device",
+    }
+
+
+def test_rest_model_that_is_not_served(parity_alone):
+    with serving({}) as (address, _):
+        words = verdicts(verify(parity_alone, rest=address))
+    assert words["encoder"] == "not served: Could not find any versions of model"
+
+
+class Unavailable(FakeServing):
+    def do_GET(self):
+        self.reply(503, {"error": "server is warming up"})
+
+
+class SomethingElse(FakeServing):
+    def do_GET(self):
+        self.send_error(404)
+
+
+class OtherJson(FakeServing):
+    def do_GET(self):
+        self.reply(200, ["hello"])
+
+
+class BreaksOff(FakeServing):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (Unavailable, "still loading, or overloaded: server is warming up"),
+        (SomethingElse, "not TensorFlow Serving: HTTP 404"),
+        (OtherJson, "not TensorFlow Serving: "),
+        (BreaksOff, "down: "),
+    ],
+)
+def test_rest_that_answers_otherwise(parity_alone, handler, words):
+    with serving({}, handler) as (address, _):
+        assert verdicts(verify(parity_alone, rest=address))["encoder"].startswith(words)
+
+
+def test_rest_refuses_a_request(models):
+    with serving(models) as (address, _):
+        client = RestClient(address, timeout=30)
+        with pytest.raises(Exception, match=r"^refused: .*no_such_signature"):
+            client.predict(
+                "encoder", 4, "no_such_signature", {"x": np.zeros((1, 2))}, []
+            )
+
+
+@pytest.mark.parametrize("address", ["localhost:8501", "ftp://host", "http://", "8501"])
+def test_rest_wrong_address(parity_alone, address):
+    with pytest.raises(ValueError, match="`rest`.*http://localhost:8501"):
+        verify(parity_alone, rest=address)
+
+
+# TensorFlow Serving, by gRPC.
+
+
+def grpc_modules():
+    reason = "the extra serving is not installed"
+    apis = pytest.importorskip("tensorflow_serving.apis", reason=reason)
+    for name in (
+        "get_model_status_pb2",
+        "model_service_pb2_grpc",
+        "predict_pb2",
+        "prediction_service_pb2_grpc",
+    ):
+        pytest.importorskip(f"tensorflow_serving.apis.{name}", reason=reason)
+    return pytest.importorskip("grpc", reason=reason), apis
+
+
+@contextlib.contextmanager
+def grpc_serving(models, release=None):
+    """A gRPC server: its address. With `release` it answers when that is set."""
+    grpc, apis = grpc_modules()
+    statuses = apis.get_model_status_pb2
+    state_of = statuses.ModelVersionStatus.State.Value
+
+    class Models(apis.model_service_pb2_grpc.ModelServiceServicer):
+        def GetModelStatus(self, request, context):
+            if release is not None:
+                release.wait()
+            name = request.model_spec.name
+            if name not in models:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"no versions of {name}")
+            answer = statuses.GetModelStatusResponse()
+            for version, (state, _) in models[name].items():
+                entry = answer.model_version_status.add()
+                entry.version, entry.state = version, state_of(state)
+            return answer
+
+    class Predictions(apis.prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            spec = request.model_spec
+            _, saved_model = models[spec.name][spec.version.value]
+            signature = saved_model.signatures[spec.signature_name]
+            outputs = signature(
+                **{
+                    name: tf.constant(tf.make_ndarray(proto))
+                    for name, proto in request.inputs.items()
+                }
+            )
+            answer = apis.predict_pb2.PredictResponse()
+            for name, value in outputs.items():
+                answer.outputs[name].CopyFrom(tf.make_tensor_proto(value.numpy()))
+            return answer
+
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    apis.model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)
+    apis.prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        Predictions(), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        if release is not None:
+            release.set()
+        server.stop(None).wait()
+
+
+def test_grpc(parity_alone, models):
+    with grpc_serving(models) as address:
+        results = verify(parity_alone, grpc=address)
+    assert [result.signature for result in results] == SIGNATURES
+    for result in results:
+        assert result.where == "gRPC"
+        assert result.verdict == "equal", result
+        assert result.deviation <= 1e-6
+
+
+def test_grpc_says_what_is_the_matter(parity_alone, models):
+    models["encoder"] = {4: ("LOADING", None)}
+    models["decoder"] = {5: ("AVAILABLE", None)}
+    with grpc_serving(models) as address:
+        words = verdicts(verify(parity_alone, grpc=address))
+    assert words == {
+        "encoder": "still loading: version 4 of encoder (LOADING)",
+        "decoder": "another version: decoder 5 is served, not 4",
+    }
+    del models["encoder"]
+    with grpc_serving(models) as address:
+        words = verdicts(verify(parity_alone, grpc=address))
+    assert words["encoder"] == "not served (no versions of encoder)"
+
+
+def test_grpc_down_and_slow(parity_alone, models):
+    grpc_modules()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        words = verdicts(verify(parity_alone, grpc=address))
+    assert words["encoder"].startswith(f"down: {address}")
+    with grpc_serving(models, release=threading.Event()) as address:
+        words = verdicts(verify(parity_alone, grpc=address, timeout=0.2))
+    assert words["decoder"].startswith(f"slow: no answer from {address} within 0.2 s")
+
+
+def test_grpc_wrong_address(parity_alone):
+    with pytest.raises(ValueError, match="`grpc`.*localhost:8500"):
+        verify(parity_alone, grpc="http://localhost")
+
+
+def test_grpc_without_the_extra(parity_alone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with pytest.raises(
+        ImportError, match=re.escape("pip install 'keras-vae[serving]'")
+    ):
+        verify(parity_alone, grpc="localhost:8500")
+
+
+def test_large_batches_pass_the_limits_of_grpc(models):
+    """More than the 4 MB that gRPC allows unless told otherwise."""
+    from keras_vae.export.clients import GrpcClient
+
+    x = np.zeros((70_000, *DATA_SHAPE), "float32")
+    with grpc_serving(models) as address:
+        client = GrpcClient(address, timeout=60)
+        z = {"z": np.zeros((70_000, 2), "float32")}
+        answer = client.predict("decoder", 4, "decode", z, ["reconstruction"])
+    assert answer["reconstruction"].shape == x.shape
+
+
+def test_examples_are_as_many_as_said(exported):
+    examples = read_parity(exported / "parity.npz").examples
+    assert len(examples["encoder"]["encode"].inputs["x"]) == NUM_EXAMPLES

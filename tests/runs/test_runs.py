@@ -1,0 +1,269 @@
+"""A run: its files, the same again from the same seed, broken off and resumed."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vae
+from keras_vae import runs
+from keras_vae.callbacks import RunRecorder
+
+SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return runs.train("digits", tmp_path_factory.mktemp("runs") / "digits", **SETTINGS)
+
+
+def history(path):
+    return (path / "history.csv").read_text()
+
+
+def test_a_run_has_its_files(run):
+    names = {str(p.relative_to(run.directory)) for p in run.directory.rglob("*")}
+    assert names >= {
+        "model.keras",
+        "config.json",
+        "history.csv",
+        "metrics.json",
+        "export/encoder/1/saved_model.pb",
+        "export/decoder/1/saved_model.pb",
+        *(
+            f"figures/{name}.png"
+            for name in (
+                "training_curves",
+                "reconstructions",
+                "samples",
+                "latent_space",
+                "traversals",
+            )
+        ),
+    }
+    assert not [name for name in names if "tmp" in name or name.startswith(".")]
+
+
+def test_history_and_metrics_are_those_of_the_model(run):
+    rows = run.history
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    data = run.dataset()
+    logs = run.vae.evaluate(data.validation.batches(64), return_dict=True, verbose=0)
+    best = max(rows, key=lambda row: row["val_elbo"])
+    assert logs["elbo"] == pytest.approx(best["val_elbo"], rel=1e-6)
+    assert run.metrics["best_epoch"] == best["epoch"]
+    elbo = run.vae.elbo(data.test.x)
+    assert run.metrics["split"] == "test"
+    assert run.metrics["num_examples"] == len(elbo) == 180
+    assert run.metrics["elbo"] == pytest.approx(elbo.mean(), rel=1e-6)
+    assert run.metrics["bits_per_dim"] == pytest.approx(
+        -elbo.mean() / (64 * np.log(2)), rel=1e-6
+    )
+    active = run.vae.encode(data.test.x)[0].var(axis=0) > 0.01
+    assert run.metrics["num_active_units"] == active.sum()
+
+
+def test_the_same_seed_gives_the_same_history(run, tmp_path):
+    again = runs.train("digits", tmp_path / "again", **SETTINGS)
+    assert history(again.directory) == history(run.directory)
+    other = runs.train("digits", tmp_path / "other", **{**SETTINGS, "seed": 2})
+    assert history(other.directory) != history(run.directory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+def test_a_killed_run_resumes_as_if_it_had_not_been(tmp_path, binarize):
+    """Killed (SIGKILL) in the middle of an epoch, by the line it prints for one."""
+    options = "--epochs 6 --latent-dim 3 --hidden-units 16 --seed 5 --beta-schedule"
+    options = f"{options} linear --warmup-epochs 4 --binarize {binarize}".split()
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-m", "keras_vae_cli", "train", "--dataset", "digits"]
+    process = subprocess.Popen(
+        [*command, *options, "--output", str(killed)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 3/6"):
+            process.kill()
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "metrics.json").exists()
+    epochs = len(history(killed).splitlines()) - 1
+    assert 3 <= epochs < 6
+
+    resumed = runs.train("digits", killed, epochs=6, resume=True)
+    unbroken = runs.train(
+        "digits",
+        whole,
+        epochs=6,
+        latent_dim=3,
+        hidden_units=[16],
+        seed=5,
+        beta_schedule="linear",
+        warmup_epochs=4,
+        binarize=binarize,
+    )
+    assert history(killed) == history(whole)
+    for a, b in zip(resumed.vae.variables, unbroken.vae.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    drop = ("training_seconds",)
+    assert {k: v for k, v in resumed.metrics.items() if k not in drop} == {
+        k: v for k, v in unbroken.metrics.items() if k not in drop
+    }
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    settings = {**SETTINGS, "latent_dim": 2}
+    short = runs.train("digits", tmp_path / "a", **settings)
+    longer = runs.train("digits", short.directory, epochs=5, resume=True)
+    whole = runs.train("digits", tmp_path / "b", **{**settings, "epochs": 5})
+    assert history(longer.directory) == history(whole.directory)
+
+
+def test_a_table_is_standardised_and_answers_in_its_own_units(tmp_path):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 1))
+    x = np.hstack([1000 + 50 * z, 0.01 * z, rng.normal(size=(300, 1))])
+    np.savetxt(
+        tmp_path / "t.csv", x, delimiter=",", header="mass,length,noise", comments=""
+    )
+    run = runs.train(
+        str(tmp_path / "t.csv"),
+        tmp_path / "run",
+        epochs=40,
+        latent_dim=2,
+        hidden_units=[16],
+        batch_size=32,
+        learning_rate=5e-3,
+    )
+    vae = keras.models.load_model(run.directory / "model.keras")
+    train = run.dataset().train.x
+    np.testing.assert_allclose(vae.standardize.mean, train.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(vae.standardize.scale, train.std(0), rtol=1e-4)
+    samples = vae.sample(2000, seed=0)
+    assert abs(samples[:, 0].mean() - 1000) < 20
+    # The two columns are one: so are they in what the model makes.
+    assert np.corrcoef(samples[:, 0], samples[:, 1])[0, 1] > 0.95
+
+
+def test_a_collapse_is_told_in_words(tmp_path):
+    run = runs.train("digits", tmp_path / "run", **{**SETTINGS, "beta": 1000.0})
+    assert run.metrics["num_active_units"] == 0
+    assert "posterior has collapsed" in run.metrics["collapse_report"]
+
+
+def test_training_stops_early_and_keeps_the_best(tmp_path):
+    run = runs.train(
+        "digits",
+        tmp_path / "run",
+        epochs=50,
+        patience=2,
+        learning_rate=0.05,
+        latent_dim=2,
+        hidden_units=[32],
+    )
+    elbos = [row["val_elbo"] for row in run.history]
+    best = int(np.argmax(elbos)) + 1
+    assert len(elbos) == best + 2 < 50
+    assert (run.metrics["epochs"], run.metrics["best_epoch"]) == (best + 2, best)
+
+
+def test_early_stopping_waits_for_the_schedule():
+    class Model:
+        step = np.int64(10)
+        beta = keras_vae.schedules.LinearWarmup(100)
+        capacity = None
+        stop_training = False
+
+        def save(self, path):
+            pass
+
+    import tempfile
+
+    recorder = RunRecorder(tempfile.mkdtemp(), patience=1)
+    recorder.set_model(Model())
+    for step, stops in ((10, False), (20, False), (100, True)):
+        recorder.model.step = np.int64(step)
+        recorder.on_epoch_end(len(recorder.history), {"val_elbo": -float(step)})
+        assert recorder.model.stop_training is stops
+
+
+@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+def test_a_loss_that_explodes_leaves_the_last_good_weights(tmp_path, binarize):
+    class Explode(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                bias = self.model.decoder.layers[-2].bias
+                bias.assign(np.full(bias.shape, np.nan))
+
+    with pytest.raises(FloatingPointError, match="reconstruction_loss became nan"):
+        runs.train(
+            "digits",
+            tmp_path / "run",
+            **SETTINGS,
+            binarize=binarize,
+            callbacks=[Explode()],
+        )
+    vae = runs.load_vae(tmp_path / "run")
+    assert all(np.isfinite(weight).all() for weight in vae.get_weights())
+    assert len(runs.Run(tmp_path / "run").history) == 1
+
+
+def test_directories_that_are_not_ours_are_left_alone(run, tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="not a run.*left as it is"):
+            runs.train("digits", tmp_path, **SETTINGS, overwrite=overwrite)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(ValueError, match="holds a run already"):
+        runs.train("digits", run.directory, **SETTINGS)
+    with pytest.raises(ValueError, match="not a run"):
+        runs.train("digits", tmp_path, resume=True)
+    with pytest.raises(ValueError, match="no such directory"):
+        runs.train("digits", tmp_path / "nowhere", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scale": 0.1}, "`scale` belongs to"),
+        ({"likelihood": "gaussian", "binarize": "dynamic"}, "`binarize` makes data"),
+        ({"beta_schedule": "cosine"}, "`beta_schedule`"),
+        ({"likelihood": "bernouli"}, "bernoulli"),
+        ({"network": "conv"}, "convolutional"),
+        ({"latent_dim": 0}, "`latent_dim`"),
+    ],
+)
+def test_wrong_arguments_leave_nothing_behind(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        runs.train("digits", tmp_path / "run", **{**SETTINGS, **arguments})
+    assert not (tmp_path / "run").exists()
+
+
+def test_damaged_and_foreign_models_are_told(run, tmp_path):
+    whole = (run.directory / "model.keras").read_bytes()
+    damaged = tmp_path / "damaged.keras"
+    for content in (b"", b"not a model", whole[: len(whole) // 2]):
+        damaged.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged"):
+            runs.load_vae(damaged)
+    foreign = tmp_path / "foreign.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(foreign)
+    with pytest.raises(ValueError, match="Received: a Sequential"):
+        runs.load_vae(foreign)
+    with pytest.raises(ValueError, match="no such file"):
+        runs.load_vae(tmp_path / "nothing.keras")
+
+
+def test_config_is_what_the_run_was_trained_with(run):
+    config = json.loads((run.directory / "config.json").read_text())
+    assert config["keras_vae"] == keras_vae.__version__
+    assert config["likelihood"] == "bernoulli"
+    assert {k: config[k] for k in SETTINGS} == SETTINGS
