@@ -493,19 +493,20 @@ def _draw_points(figure, axes, points, labels):
         axes.scatter(*points.T, color=BLUE, **dots)
     axes.set_aspect("equal", adjustable="datalim")
     axes.update_datalim(np.transpose([_limits(points[:, 0]), _limits(points[:, 1])]))
-    if classes is not None:
+    if classes is not None and len(classes) > 1:
         _name_classes(axes, {n: np.median(points[m], 0) for n, m in classes.items()})
 
 
 def _name_classes(axes, places):
-    """Writes each class's name in its midst, unless one would hide another."""
+    """Writes each class's name in its midst, where it and another do not collide."""
     style = {"weight": "bold", "ha": "center", "va": "center"}
     style["path_effects"] = [withStroke(linewidth=3, foreground="white")]
     texts = [axes.text(*place, name, **style) for name, place in places.items()]
-    boxes = [text.get_window_extent() for text in texts]
-    if len(boxes) < 2 or any(a.overlaps(b) for a, b in combinations(boxes, 2)):
-        for text in texts:
-            text.remove()
+    # Padded, for the axes will shrink a little to make room for the legend.
+    boxes = {text: text.get_window_extent().padded(5) for text in texts}
+    pairs = [{a, b} for a, b in combinations(texts, 2) if boxes[a].overlaps(boxes[b])]
+    for text in set().union(*pairs):
+        text.remove()
 
 
 def _class_color(i):

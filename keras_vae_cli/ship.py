@@ -129,7 +129,12 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
         )
     else:
         report = keras_vae.runs.tflite(
-            vae, output, data, quantize, drawn=drawn, integer_io=integer_io
+            vae,
+            output,
+            data,
+            quantize=quantize,
+            drawn=drawn,
+            integer_io=integer_io,
         )
     if file_format == "tflite":
         table = keras_vae.export.format_report(report)

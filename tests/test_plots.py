@@ -412,13 +412,21 @@ def test_too_many_names_are_put_together(plane_vae):
     assert len(drawn) == 100
 
 
-def test_names_are_written_among_the_points_where_none_hides_another(plane_vae, x):
-    z = plane_vae.encode(x)[0][:, 0]
-    apart = plots.latent_space(plane_vae, x, np.where(z > np.median(z), "high", "low"))
-    assert sorted(t.get_text() for t in apart.axes[0].texts) == ["high", "low"]
-    same = np.repeat(x[:1], 60, axis=0)
-    together = plots.latent_space(plane_vae, same, np.arange(60) % 2)
-    assert not together.axes[0].texts
+def test_names_are_written_among_the_points_where_they_do_not_collide(plane_vae, x):
+    z = plane_vae.encode(x)[0]
+    # Two classes lie apart, and two more are in one place.
+    labels = np.where(z[:, 0] > np.median(z[:, 0]), "high", "low")
+    many = np.concatenate([x, np.repeat(x[:1], 40, axis=0)])
+    same = np.array(["here", "there"])[np.arange(40) % 2]
+    figure = plots.latent_space(plane_vae, many, np.concatenate([labels, same]))
+    places = {t.get_text(): t.get_position() for t in figure.axes[0].texts}
+    assert sorted(places) == ["high", "low"]
+    for name in places:
+        np.testing.assert_allclose(places[name], np.median(z[labels == name], axis=0))
+    assert legend_entries(figure) == ["here", "high", "low", "there"]
+    one = plots.latent_space(plane_vae, x, np.zeros(60, int))
+    assert not one.axes[0].texts
+    assert legend_entries(one) == ["0"]
 
 
 def test_one_dimension_is_a_histogram_or_a_row_for_each_class(x):

@@ -3,8 +3,8 @@
     pip install ai-edge-litert
     python run_tflite.py runs/digits/export/tflite
 
-Draws two examples and encodes them. The Kotlin and Swift beside it do the same, and what
-they answer to a seed is what this and a server answer to it.
+Draws two examples and encodes them. The Kotlin and Swift beside it do the same; to one
+seed all of them, and a server, give one answer.
 """
 
 import json

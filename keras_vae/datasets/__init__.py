@@ -27,8 +27,6 @@ def load(
 ):
     """Loads a data set by its name, or from a folder or file.
 
-    | `name_or_path` | what it is |
-    |---|---|
     - `"digits"`: scikit-learn's 1,797 handwritten digits, 8 x 8, in [0, 1].
     - `"mnist"`, `"emnist/letters"`, ...: an image data set of tensorflow-datasets,
       downloaded if it is not in `data_dir` yet.
@@ -86,8 +84,11 @@ def load(
     """
     name = os.fspath(name_or_path)
     fractions = _fractions(validation_fraction, test_fraction)
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"`seed` should be from 0 to 2**32 - 1. Received: seed={seed}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(
+            "`seed` should be a whole number from 0 to 2**32 - 1. Received: "
+            f"seed={seed!r}"
+        )
     image_size = _image_size(image_size)
     if channels not in (None, 1, 3):
         raise ValueError(f"`channels` should be 1 or 3. Received: channels={channels}")

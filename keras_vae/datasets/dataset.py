@@ -15,17 +15,24 @@ ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
 class Dataset:
     """Data with its train, validation and test splits.
 
-    Made by `keras_vae.datasets.load`. Data that come from a tensorflow-datasets
-    builder are read when a split is first used.
+    Made by `keras_vae.datasets.load`, and has what it was made with as attributes.
+    Data that come from tensorflow-datasets are read when a split is first used.
 
-    Attributes:
+    Args:
         name: String, for people and file names.
-        data_shape: Tuple, the shape of one example.
+        parts: Dictionary from `"train"`, `"validation"` and `"test"`, the last two as
+            far as there are any, to where their examples are kept.
         is_image: Whether an example is an image `(height, width, channels)`; it is a
             feature vector `(num_features,)` otherwise.
         label_names: Tuple of strings, the name of each label; `None` without labels.
         feature_names: Tuple of strings, the columns of a table that has a header, or
             `None`.
+
+    Attributes:
+        data_shape: Tuple, the shape of one example.
+
+    Raises:
+        ValueError: If the parts hold examples of different shapes.
 
     Example:
 
@@ -112,6 +119,10 @@ class Split:
     Whatever it was stored as, `x` is float32: bytes divided by 255, other numbers as
     they are, in the data's own units.
 
+    Args:
+        examples: Where the examples are kept.
+        has_labels: Whether they have labels.
+
     Attributes:
         num_examples: Integer.
         data_shape: Tuple, the shape of one example.
@@ -161,7 +172,7 @@ class Split:
         Returns:
             Integer, `ceil(num_examples / batch_size)`.
         """
-        batch_size = _positive("batch_size", batch_size)
+        _check_whole("batch_size", batch_size, least=1)
         return -(-self.num_examples // batch_size)
 
     def batches(self, batch_size, *, with_labels=False, binarize="none", seed=0):
@@ -175,7 +186,7 @@ class Split:
             batch_size: Integer; the last batch may be short.
             with_labels: Whether to give `(x, labels)` instead of `x`.
             binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (one draw).
-            seed: Integer seed of that draw.
+            seed: Integer from 0 on, of that draw.
 
         Returns:
             `tf.data.Dataset` of float32 `(batch, *data_shape)`; with labels of pairs
@@ -198,7 +209,7 @@ class Split:
             block_size(self.data_shape) if rebatch else batch_size,
             epochs=tf.data.Dataset.range(1),
             order_seed=None,
-            noise_seed=pipelines.seed_pair(seed, FIXED_NOISE),
+            noise_seed=_seed(seed, FIXED_NOISE),
             binarize=binarize,
         )
         if rebatch:
@@ -220,7 +231,7 @@ class Split:
 
         Args:
             batch_size: Integer; the last batch of an epoch may be short.
-            seed: Integer.
+            seed: Integer from 0 on.
             start_epoch: Integer, the first epoch to give.
             num_epochs: How many epochs to give, or `None` for no end.
             binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (drawn from
@@ -236,24 +247,20 @@ class Split:
         """
         steps = self.steps_per_epoch(batch_size)
         self._check_binarize(binarize)
-        if start_epoch < 0:
-            raise ValueError(
-                "`start_epoch` should be 0 or more. Received: "
-                f"start_epoch={start_epoch}"
-            )
+        _check_whole("start_epoch", start_epoch, least=0)
         if num_epochs is None:
             epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
             length = tf.data.INFINITE_CARDINALITY
         else:
-            end = start_epoch + _positive("num_epochs", num_epochs)
-            epochs = tf.data.Dataset.range(start_epoch, end)
+            _check_whole("num_epochs", num_epochs, least=1)
+            epochs = tf.data.Dataset.range(start_epoch, start_epoch + num_epochs)
             length = steps * num_epochs
         batches = pipelines.pipeline(
             self._examples,
             batch_size,
             epochs,
-            order_seed=pipelines.seed_pair(seed, ORDER),
-            noise_seed=pipelines.seed_pair(seed, NOISE),
+            order_seed=_seed(seed, ORDER),
+            noise_seed=_seed(seed, NOISE),
             binarize=binarize,
         )
         return _with_length(batches.map(lambda x, labels: x), length)
@@ -284,7 +291,8 @@ class Split:
         if max_examples is None or max_examples >= self.num_examples:
             batches = self.batches(rows)
         else:
-            rows = min(rows, _positive("max_examples", max_examples))
+            _check_whole("max_examples", max_examples, least=1)
+            rows = min(rows, max_examples)
             batches = self.training_batches(rows, seed=0, num_epochs=1)
             batches = batches.take(math.ceil(max_examples / rows))
         count, mean, squares = 0, 0.0, 0.0
@@ -319,13 +327,17 @@ class Split:
             )
 
 
-def _positive(argument, value):
-    if not isinstance(value, (int, np.integer)) or value < 1:
+def _check_whole(argument, value, least):
+    if not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(
-            f"`{argument}` should be a positive whole number. Received: "
-            f"{argument}={value}"
+            f"`{argument}` should be a whole number, {least} or more. Received: "
+            f"{argument}={value!r}"
         )
-    return value
+
+
+def _seed(seed, purpose):
+    _check_whole("seed", seed, least=0)
+    return pipelines.seed_pair(seed, purpose)
 
 
 def _with_length(batches, length):

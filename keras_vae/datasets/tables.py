@@ -26,6 +26,8 @@ def load_csv(path, fractions, seed, memory_limit, label_column):
             x, value_range = _collect(table, memory_limit)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
+    except csv.Error as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
     labels, label_names = None, None
     if label_column is not None:
         codes, label_names = encode_labels({"train": table.labels()})
@@ -193,7 +195,8 @@ def _collect(table, memory_limit):
     shape = (num_bytes // (4 * table.num_features), table.num_features)
     if num_bytes > memory_limit:
         spool.flush()
-        return np.memmap(spool, "float32", "r", shape=shape), (low, high)
-    spool.seek(0)
-    x = np.frombuffer(spool.read(), "float32").reshape(shape)
+        x = np.memmap(spool, "float32", "r", shape=shape)
+    else:
+        spool.seek(0)
+        x = np.frombuffer(spool.read(), "float32").reshape(shape)
     return x, (float(low), float(high))

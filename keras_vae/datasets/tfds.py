@@ -43,6 +43,11 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
             "`image_size=(height, width)`. Received: image_size=None"
         )
     _prepare(name, builder)
+    if builder.info.file_format.value != "tfrecord":
+        raise ValueError(
+            f"{name} should be prepared as TFRecord files. Received: "
+            f"{builder.info.file_format.value}"
+        )
     splits = builder.info.splits
     own = [part for part in PARTS if part in splits]
     if "train" not in own:
@@ -56,7 +61,7 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
     }
     label_names = None if label is None else tuple(features[label].names)
     return Dataset(
-        name.replace("/", "_"), parts, is_image=True, label_names=label_names
+        re.sub(r"\W", "_", name), parts, is_image=True, label_names=label_names
     )
 
 

@@ -48,13 +48,16 @@ class RestClient:
             NoAnswer: If the server does not answer, or has no such model.
         """
         answer = self._ask(f"/v1/models/{model}")
-        return {
-            int(entry["version"]): (
-                entry["state"],
-                entry.get("status", {}).get("error_message", ""),
-            )
-            for entry in answer["model_version_status"]
-        }
+        try:
+            return {
+                int(entry["version"]): (
+                    entry["state"],
+                    entry.get("status", {}).get("error_message", ""),
+                )
+                for entry in answer["model_version_status"]
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise NoAnswer(f"not TensorFlow Serving: it says {answer}") from error
 
     def predict(self, model, version, signature, inputs, output_names):
         """One request: by rows for a single example, by columns for several.
@@ -92,7 +95,7 @@ class RestClient:
                 if isinstance(rows[0], dict):
                     outputs = {name: [row[name] for row in rows] for name in rows[0]}
         except (KeyError, IndexError, TypeError) as error:
-            raise NoAnswer(f"answers in another form: {answer}") from error
+            raise NoAnswer(f"not TensorFlow Serving: it says {answer}") from error
         if not isinstance(outputs, dict):
             (name,) = output_names
             outputs = {name: outputs}

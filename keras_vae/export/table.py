@@ -1,5 +1,7 @@
 """Rows of text as a table for a terminal."""
 
+import re
+
 
 def format_table(headings, rows):
     """Aligns columns under their headings; numbers to the right.
@@ -7,7 +9,7 @@ def format_table(headings, rows):
     Args:
         headings: Sequence of strings.
         rows: Sequence of sequences of strings, one string for each heading. A column
-            of which every cell begins with a digit (or is empty) is aligned right.
+            of which every cell begins like a number (or is empty) is aligned right.
 
     Returns:
         String of several lines, without a newline at the end.
@@ -23,7 +25,7 @@ def format_table(headings, rows):
     columns = list(zip(headings, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     right = [
-        len(column) > 1 and all(not cell or cell[0].isdigit() for cell in column[1:])
+        len(column) > 1 and all(re.match(r"-?\d|$", cell) for cell in column[1:])
         for column in columns
     ]
 

@@ -70,6 +70,9 @@ def export_tflite(
     | `dynamic` | int8, those of 1024 numbers or more | integer where an operator can |
     | `int8` | int8 | integer throughout |
 
+    A smaller file is not always a faster one: transposed convolutions, for one, are slow
+    under `dynamic`. The report has the time that each file takes.
+
     `sample` turns its seed into noise in 32-bit integers, which no quantization
     touches: every file draws the same `z` for a seed as the trained model does, as long
     as its prior is the standard normal (a prior with weights is quantized too).
@@ -136,49 +139,32 @@ def export_tflite(
     converted = _convert(vae, quantizations, calibration, integer_io, x is not None)
     compared = vae.sample(_NUM_COMPARED, seed=0) if x is None else x[:_NUM_COMPARED]
     asked = questions(vae, compared)
+    report = {
+        "keras_vae": __version__,
+        "version": metadata["version"],
+        "data": source,
+        "num_examples": None if x is None else len(x),
+        "files": [],
+    }
     with folders.replacing(directory) as staging:
-        rows = []
         for quantization in quantizations:
             elbo = None
             if x is not None:
                 pair = [converted[s, quantization] for s in ("encoder", "parameters")]
                 elbo = measure_elbo(vae, *pair, x)
-            for model, signatures in SIGNATURES.items():
+            for model in SIGNATURES:
                 content = converted[model, quantization]
                 notes = _check_types(content, model, quantization)
-                content = tflite_metadata.append(
-                    content,
-                    {"model": model, "quantization": quantization, **metadata}
-                    | {"signatures": _describe(content)},
-                    labels,
-                )
                 path = staging / _file_name(model, quantization)
-                path.write_bytes(content)
-                float32 = staging / _file_name(model, "float32")
-                row = measure_file(
-                    content,
-                    {signature: asked[model][signature] for signature in signatures},
-                    float32.read_bytes(),
+                about = {"model": model, "quantization": quantization}
+                path.write_bytes(_with_metadata(content, about | metadata, labels))
+                row = _measure(
+                    path, staging / _file_name(model, "float32"), asked[model]
                 )
-                if not np.isfinite(row["deviation"]):
-                    raise RuntimeError(f"{path.name} answers with nan or infinity")
-                if quantization != "float32" and row["share_of_float32"] >= 1:
-                    notes.append(
-                        f"not smaller than {float32.name}: of so small a model the "
-                        "weights are less than the description of the graph"
-                    )
-                rows.append(
-                    {"file": path.name, "model": model, "quantization": quantization}
-                    | row
-                    | {"elbo": elbo, "notes": notes}
+                notes += _size_notes(row, quantization)
+                report["files"].append(
+                    {"file": path.name, **about, **row, "elbo": elbo, "notes": notes}
                 )
-        report = {
-            "keras_vae": __version__,
-            "version": version,
-            "data": source,
-            "num_examples": None if x is None else len(x),
-            "files": rows,
-        }
         files.write_json(staging / folders.REPORT, report)
     return report
 
@@ -349,10 +335,32 @@ def _check_types(content, model, quantization):
     return notes
 
 
-def _describe(content):
-    """Inputs and outputs of each signature, as the file has them."""
+def _with_metadata(content, metadata, labels):
+    """A file that says of itself what it is, its tensors included."""
     model = litert.LiteRTModel(content)
-    return {signature: model.tensors(signature) for signature in model.signatures}
+    signatures = {name: model.tensors(name) for name in model.signatures}
+    return tflite_metadata.append(
+        content, metadata | {"signatures": signatures}, labels
+    )
+
+
+def _measure(path, float32_path, asked):
+    """The measurements of a file, by questions to its model."""
+    content = path.read_bytes()
+    asked = {name: asked[name] for name in litert.LiteRTModel(content).signatures}
+    row = measure_file(content, asked, float32_path.read_bytes())
+    if not np.isfinite(row["deviation"]):
+        raise RuntimeError(f"{path.name} answers with nan or infinity")
+    return row
+
+
+def _size_notes(row, quantization):
+    if quantization == "float32" or row["share_of_float32"] < 1:
+        return []
+    return [
+        "not smaller than the float32 file: of so small a model the weights are less "
+        "than the description of the graph"
+    ]
 
 
 def _metadata(vae, version):

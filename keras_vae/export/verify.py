@@ -209,9 +209,14 @@ def _verify_tflite(path, parity):
     except (ImportError, ValueError) as error:
         answer = _refuse(f"not run: {_first_line(error)}")
     else:
-        answer = _both_ways(
-            lambda model, signature, inputs, _: file.run(signature, inputs)
-        )
+
+        def predict(model, signature, inputs, output_names):
+            try:
+                return file.run(signature, inputs)
+            except (RuntimeError, ValueError) as error:
+                raise NoAnswer(f"failed: {_first_line(error)}") from error
+
+        answer = _both_ways(predict)
     examples = parity.examples[metadata["model"]]
     allowed = TFLITE_ALLOWED.get(metadata["quantization"])
     return [
@@ -264,10 +269,8 @@ def _both_ways(predict):
         def ask(inputs):
             return predict(model, signature, inputs, list(example.outputs))
 
-        whole, singles = (
-            ask(example.inputs),
-            [ask(row) for row in one_by_one(example.inputs)],
-        )
+        whole = ask(example.inputs)
+        singles = [ask(row) for row in one_by_one(example.inputs)]
         return [
             whole,
             {name: np.concatenate([part[name] for part in singles]) for name in whole},

@@ -23,12 +23,11 @@ def check_networks(encoder, decoder, likelihood):
             raise ValueError(
                 f"`{name}` should have one input. Received: {len(model.inputs)} inputs"
             )
-    outputs = encoder.output
-    if not isinstance(outputs, list | tuple) or len(outputs) != 2:
-        count = len(outputs) if isinstance(outputs, list | tuple | dict) else 1
+    outputs = encoder.outputs
+    if len(outputs) != 2:
         raise ValueError(
             "`encoder` should have two outputs, keras.Model(x, [z_mean, z_log_var]); "
-            f"the VAE samples z itself. Received: {count} output(s) "
+            f"the VAE samples z itself. Received: {len(outputs)} output(s) "
             f"{_shapes(outputs)}"
         )
     z_mean, z_log_var = (tuple(output.shape) for output in outputs)
@@ -51,24 +50,24 @@ def check_networks(encoder, decoder, likelihood):
             f"latent_dim. Received: input shape {(None, *z_shape)}"
         )
     expected = (None, *likelihood.parameter_shape(data_shape))
-    outputs = decoder.output
-    if isinstance(outputs, list | tuple | dict):
+    outputs = decoder.outputs
+    if len(outputs) != 1:
         raise ValueError(
             f"`decoder` should have one output of shape {expected}. "
             f"Received: {_shapes(outputs)}"
         )
-    if tuple(outputs.shape[1:]) != expected[1:]:
+    if tuple(outputs[0].shape[1:]) != expected[1:]:
         raise ValueError(
             f"`decoder` should return the parameters of the likelihood "
             f"{likelihood.identifier!r} for data of shape {data_shape} "
             f"({likelihood.num_parameters} for each value): shape {expected}. "
-            f"Received: shape {tuple(outputs.shape)}"
+            f"Received: shape {tuple(outputs[0].shape)}"
         )
     return data_shape, latent_dim
 
 
 def _shapes(outputs):
-    return [tuple(output.shape) for output in tf.nest.flatten(outputs)]
+    return [tuple(output.shape) for output in outputs]
 
 
 def check_number(name, value, minimum):

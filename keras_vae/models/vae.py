@@ -1,17 +1,15 @@
 """The variational autoencoder."""
 
-import functools
-import random
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_vae import likelihoods, noise, priors, schedules
 from keras_vae.layers.sampling import Sampling, reparameterize
 from keras_vae.models import checks
-from keras_vae.models.training_guard import TrainingGuard
+from keras_vae.models.answers import Answers
+from keras_vae.models.trainer import Trainer
 
 # exp() of these neither overflows a sum over the batch nor underflows a variance.
 LOG_VAR_RANGE = (-30.0, 20.0)
@@ -28,7 +26,7 @@ class ElboTerms(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
-class VAE(keras.Model):
+class VAE(Answers, Trainer):
     """Variational autoencoder: an encoder and a decoder trained to maximise the ELBO.
 
     ```
@@ -73,7 +71,7 @@ class VAE(keras.Model):
 
     Example:
 
-    >>> import keras_vae
+    >>> import keras_vae, numpy as np
     >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
     >>> vae = keras_vae.VAE(encoder, decoder, beta=1.0, seed=0)
     >>> vae.compile(optimizer="adam")
@@ -342,265 +340,23 @@ class VAE(keras.Model):
             [tf.fill([batch_size], replica), start + tf.range(batch_size)], axis=1
         )
 
-    def compile(self, optimizer="adam", *, metrics=None, **kwargs):
-        """Configures training; see `keras.Model.compile`.
-
-        Args:
-            optimizer: Name or instance of a Keras optimizer.
-            metrics: Keras metrics of `(target, reconstruction)`.
-            **kwargs: `weighted_metrics`, `run_eagerly`, `steps_per_execution`,
-                `jit_compile`, `auto_scale_loss` of `keras.Model.compile`.
-
-        Raises:
-            ValueError: If a `loss` is given: the likelihood and the prior make it.
-        """
-        if kwargs.pop("loss", None) is not None or kwargs.pop("loss_weights", None):
-            raise ValueError(
-                "A VAE has its loss from its likelihood and prior: compile it without "
-                "`loss`, and choose VAE(..., likelihood='bernoulli') or another one. "
-                "A new objective is a subclass that overrides `objective`."
-            )
-        super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
-        # Here rather than in the first step: a step that failed while it was traced
-        # can then be followed by another.
-        self.optimizer.build(self.trainable_variables)
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        sample_weight=None,
-        **kwargs,
-    ):
-        """Trains the model; see `keras.Model.fit`.
-
-        Args:
-            x: Array `(n, *data_shape)`, or batches of it (`tf.data.Dataset`,
-                `PyDataset`, generator) as `x`, `(x,)`, `(x, target)` or
-                `(x, target, sample_weight)`.
-            y: Array of the same shape: the target, `x` itself unless given.
-            batch_size: Integer, 32 unless given, for arrays.
-            epochs: Integer.
-            verbose: As in Keras.
-            callbacks: List of Keras callbacks.
-            validation_split: Part of the arrays to validate on instead.
-            validation_data: `x`, `(x,)`, `(x, target)` or `(x, target,
-                sample_weight)`, as arrays or as batches.
-            sample_weight: Array `(n,)`, with or without a target.
-            **kwargs: Further arguments of `keras.Model.fit`.
-
-        Returns:
-            `keras.callbacks.History`.
-
-        Raises:
-            ValueError: If the data have another shape, are not floating-point,
-                finite and within the likelihood's support.
-            FloatingPointError: If a part of the loss stops being finite; the weights
-                are then those of the last good step.
-        """
-        x, y = self._check_arrays(x, y, sample_weight)
-        if isinstance(validation_data, list | tuple):
-            validation_data = self._check_validation(validation_data)
-        elif checks.is_array(validation_data):
-            validation_data, _ = self._check_arrays(validation_data, None, None)
-        guard = TrainingGuard(kwargs.get("initial_epoch", 0))
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(guard)
-        else:
-            callbacks = [*tf.nest.flatten(callbacks or []), guard]
-        return super().fit(
-            x=x,
-            y=y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            **kwargs,
-        )
-
-    def evaluate(
-        self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs
-    ):
-        """Mean `loss`, `reconstruction_loss`, `kl_loss` and `elbo` of data.
-
-        Arguments and returned values are those of `keras.Model.evaluate`; data may
-        come in every form that `fit` takes.
-        """
-        if not kwargs.get("_use_cached_eval_dataset"):  # fit checked those itself
-            x, y = self._check_arrays(x, y, sample_weight)
-        return super().evaluate(
-            x, y, batch_size, *args, sample_weight=sample_weight, **kwargs
-        )
-
-    def _check_arrays(self, x, y, sample_weight):
-        """Checked arrays; what comes as batches is checked in the graph."""
-        if not checks.is_array(x):
-            return x, y
-        if y is None:
-            x = checks.check_array("x", x, self, support=True)
-            # Keras drops the weights of an x without a target.
-            return x, (None if sample_weight is None else x)
-        return (
-            checks.check_array("x", x, self),
-            checks.check_array("target", y, self, support=True),
-        )
-
-    def _check_validation(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        x, y = self._check_arrays(x, y, sample_weight)
-        return tuple(part for part in (x, y, sample_weight) if part is not None)
-
-    # Answers: arrays of any size in, NumPy arrays out.
-
-    @functools.cached_property
-    def _encode(self):
-        return tf.function(self.posterior, input_signature=[self._data_spec])
-
-    @functools.cached_property
-    def _decode(self):
-        spec = tf.TensorSpec((None, self.latent_dim), tf.float32)
-        return tf.function(self.reconstruction, input_signature=[spec])
-
-    @functools.cached_property
-    def _reconstruct(self):
-        return tf.function(self.call, input_signature=[self._data_spec])
-
-    @functools.cached_property
-    def _sample(self):
-        def sample(seed):
-            return self.reconstruction(self.prior.sample(seed, self.latent_dim))
-
-        return tf.function(sample, input_signature=[_SEED_SPEC])
-
-    @functools.cached_property
-    def _elbo(self):
-        def elbo(x, seed):
-            terms = self.elbo_terms(x, x, seed=seed)
-            return -(terms.reconstruction_loss + tf.reduce_sum(terms.kl, axis=-1))
-
-        return tf.function(elbo, input_signature=[self._data_spec, _SEED_SPEC])
-
-    @property
-    def _data_spec(self):
-        return tf.TensorSpec((None, *self.data_shape), tf.float32)
-
-    def encode(self, x, batch_size=128):
-        """Parameters of the posterior q(z|x).
-
-        Args:
-            x: Array `(n, *data_shape)`, or an iterable of batches.
-            batch_size: Examples computed at a time.
-
-        Returns:
-            `z_mean` and `z_log_var`, NumPy arrays `(n, latent_dim)`.
-        """
-        batches = checks.batches_of("x", x, self, batch_size)
-        return _concatenate([self._encode(batch) for batch in batches])
-
-    def decode(self, z, batch_size=128):
-        """Mean of p(x|z).
-
-        Args:
-            z: Array `(n, latent_dim)`.
-            batch_size: Examples computed at a time.
-
-        Returns:
-            `reconstruction`, NumPy array `(n, *data_shape)`, in the data's units.
-        """
-        z = checks.check_shape("z", np.asarray(z, "float32"), (self.latent_dim,))
-        return _concatenate([self._decode(part) for part in _slices(z, batch_size)])
-
-    def reconstruct(self, x, batch_size=128):
-        """Decodes the mean of q(z|x): `decode(encode(x)[0])`.
-
-        Args:
-            x: Array `(n, *data_shape)`, or an iterable of batches.
-            batch_size: Examples computed at a time.
-
-        Returns:
-            `reconstruction`, NumPy array `(n, *data_shape)`, in the data's units.
-        """
-        batches = checks.batches_of("x", x, self, batch_size)
-        return _concatenate([self._reconstruct(batch) for batch in batches])
-
-    def sample(self, num_samples, seed=None, batch_size=128):
-        """New data: means of p(x|z) for draws z of the prior.
-
-        Args:
-            num_samples: Integer, how many.
-            seed: Integer; sample `i` is drawn from `[seed, i]` alone, and is what the
-                exported decoder's `sample` answers for it. `None`: new ones each call
-                (`keras.utils.set_random_seed` makes those reproducible).
-            batch_size: Examples computed at a time.
-
-        Returns:
-            NumPy array `(num_samples, *data_shape)`, in the data's units.
-        """
-        num_samples = checks.check_integer("num_samples", num_samples, minimum=1)
-        seed = random.getrandbits(31) if seed is None else seed
-        rows = noise.seed_rows(seed, 0, num_samples).numpy()
-        return _concatenate([self._sample(part) for part in _slices(rows, batch_size)])
-
-    def interpolate(self, x_a, x_b, num_steps=10, batch_size=128):
-        """Decodes points on the line between the posterior means of two examples.
-
-        ```
-        z_t = (1 - t) * z_mean(x_a) + t * z_mean(x_b),     t = 0, ..., 1
-        ```
-
-        Args:
-            x_a: Array `(n, *data_shape)`, where the lines begin.
-            x_b: Array `(n, *data_shape)`, where they end.
-            num_steps: Integer >= 2, points on each line, both ends included.
-            batch_size: Examples computed at a time.
-
-        Returns:
-            NumPy array `(n, num_steps, *data_shape)`, in the data's units.
-        """
-        num_steps = checks.check_integer("num_steps", num_steps, minimum=2)
-        z_a, z_b = self.encode(x_a, batch_size)[0], self.encode(x_b, batch_size)[0]
-        if len(z_a) != len(z_b):
-            raise ValueError(
-                "`x_a` and `x_b` should hold equally many examples. Received: "
-                f"{len(z_a)} and {len(z_b)}"
-            )
-        t = np.linspace(0.0, 1.0, num_steps, dtype="float32")[:, None]
-        z = (1 - t) * z_a[:, None] + t * z_b[:, None]
-        x = self.decode(z.reshape(-1, self.latent_dim), batch_size)
-        return x.reshape(len(z_a), num_steps, *self.data_shape)
-
-    def elbo(self, x, batch_size=128, seed=0):
-        """Estimate of the ELBO of each example, a lower bound of log p(x).
-
-        Args:
-            x: Array `(n, *data_shape)`, or an iterable of batches.
-            batch_size: Examples computed at a time; does not change the numbers.
-            seed: Integer; example `i` gets its noise from `[seed, i]` alone. With
-                0 the mean is what `evaluate` gives.
-
-        Returns:
-            NumPy array `(n,)`, nats; `-inf` outside the likelihood's support.
-        """
-        results, start = [], 0
-        for batch in checks.batches_of("x", x, self, batch_size):
-            rows = noise.seed_rows(seed, start, len(batch))
-            results.append(self._elbo(batch, rows))
-            start += len(batch)
-        return _concatenate(results)
-
     # Files.
+
+    def export(self, filepath, input_signature=None, **kwargs):
+        """Exports the reconstruction `vae(x)`; see `keras.Model.export`.
+
+        `keras_vae.export.export_saved_models` exports encoder and decoder instead.
+
+        Args:
+            filepath: Path to write to.
+            input_signature: What the endpoint takes; by default batches of data, `x`.
+            **kwargs: Further arguments of `keras.Model.export`, such as `format`.
+        """
+        if input_signature is None:
+            input_signature = [
+                tf.TensorSpec((None, *self.data_shape), tf.float32, name="x")
+            ]
+        super().export(filepath, input_signature=input_signature, **kwargs)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -650,18 +406,3 @@ class VAE(keras.Model):
         self.step.assign(store["step"])
         for name, state in self._random_states():
             state.assign(store[name])
-
-
-_SEED_SPEC = tf.TensorSpec((None, 2), tf.int32)
-
-
-def _slices(array, batch_size):
-    for start in range(0, len(array), batch_size):
-        yield array[start : start + batch_size]
-
-
-def _concatenate(results):
-    """NumPy arrays of a list of batches of (tuples of) tensors."""
-    if isinstance(results[0], tuple):
-        return tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
-    return np.concatenate(results)

@@ -20,7 +20,7 @@ def convolutional(
     filters=(32, 64),
     kernel_size=3,
     hidden_units=(128,),
-    activation="relu",
+    activation="leaky_relu",
     data_mean=None,
     seed=None,
     name=None,
@@ -45,7 +45,8 @@ def convolutional(
         kernel_size: Integer >= 2, height and width of the kernels in pixels.
         hidden_units: Tuple of integers, dense layers between the convolutions and the
             latent space, in the encoder's order; may be empty.
-        activation: Name of the hidden layers' activation.
+        activation: Name of the hidden layers' activation. `leaky_relu` is about as
+            fast as `relu` and learns faster here.
         data_mean: Mean of the training images, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around its mean over each channel. `None` starts with a bias of 0.

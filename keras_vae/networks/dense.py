@@ -31,7 +31,8 @@ def dense(
         latent_dim: Integer, size of `z`.
         likelihood: Name or instance of a `keras_vae.likelihoods.Likelihood`.
         hidden_units: Tuple of integers, one for each hidden layer; may be empty.
-        activation: Name of the hidden layers' activation.
+        activation: Name of the hidden layers' activation. `silu` learns more in an
+            epoch than `relu`, and takes longer for it.
         data_mean: Mean of the training examples, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around it. `None` starts with a bias of 0.

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from keras_vae import export
 
-EXPORTS = ("all", "saved_models", "none")
-TFLITE_EXAMPLES = 1000  # to calibrate with, and to measure on
+MOST_EXAMPLES = 1000  # to calibrate with, and to measure on
 
 
 def ship(vae, directory, data, *, exports="all", version=None, drawn=None):
@@ -27,6 +26,15 @@ def ship(vae, directory, data, *, exports="all", version=None, drawn=None):
 
     Returns:
         Version of the SavedModels, or `None` if nothing was exported.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_vae
+    >>> data = keras_vae.datasets.load("digits")
+    >>> vae = keras_vae.VAE(*keras_vae.networks.dense(data.data_shape, 2))
+    >>> ship(vae, tempfile.mkdtemp(), data, exports="saved_models")
+    1
     """
     if exports == "none":
         return None
@@ -42,13 +50,39 @@ def ship(vae, directory, data, *, exports="all", version=None, drawn=None):
     )
     if exports == "all" and importlib.util.find_spec("ai_edge_litert"):
         tflite(
-            vae, directory / "tflite", data, ("float16", "int8"), saved.version, drawn
+            vae,
+            directory / "tflite",
+            data,
+            quantize=("float16", "int8"),
+            version=saved.version,
+            drawn=drawn,
         )
     return saved.version
 
 
-def tflite(vae, directory, data, quantize, version=1, drawn=None, **arguments):
-    """`export_tflite` with the examples of a data set; returns its report."""
+def tflite(
+    vae, directory, data, *, quantize=(), version=1, integer_io=False, drawn=None
+):
+    """Exports `.tflite` files, calibrated and measured with a data set.
+
+    Args:
+        vae: `VAE`.
+        directory: Where to write.
+        data: `keras_vae.datasets.Dataset`: train calibrates, test (or what there is)
+            measures.
+        quantize: Names of quantizations; see `keras_vae.export.export_tflite`.
+        version: Integer, the version of the export.
+        integer_io: Whether inputs and outputs of the int8 files are int8.
+        drawn: Arguments of `Split.batches`, how the data were made binary.
+
+    Returns:
+        The report of `keras_vae.export.export_tflite`.
+
+    Example:
+
+    >>> run = keras_vae.runs.Run("runs/digits")  # doctest: +SKIP
+    >>> report = tflite(run.vae, "phone", run.dataset())  # doctest: +SKIP
+    """
     return export.export_tflite(
         vae,
         directory,
@@ -57,12 +91,28 @@ def tflite(vae, directory, data, quantize, version=1, drawn=None, **arguments):
         test_data=examples(data, ("test", "validation", "train"), drawn),
         labels=data.label_names,
         version=version,
-        **arguments,
+        integer_io=integer_io,
     )
 
 
 def examples(data, names, drawn=None):
-    """The first examples of the first of these splits that there is."""
+    """The first examples of the first split that there is.
+
+    Args:
+        data: `keras_vae.datasets.Dataset`.
+        names: Names of splits, `"train"`, `"validation"` or `"test"`, in the order in
+            which they are looked for.
+        drawn: Arguments of `Split.batches`, how the data were made binary.
+
+    Returns:
+        float32 array `(n, *data_shape)` of at most 1,000 examples.
+
+    Example:
+
+    >>> import keras_vae
+    >>> examples(keras_vae.datasets.load("digits"), ("test", "train")).shape
+    (180, 8, 8, 1)
+    """
     split = next(s for name in names if (s := getattr(data, name)) is not None)
-    batches = split.batches(TFLITE_EXAMPLES, **(drawn or {}))
+    batches = split.batches(MOST_EXAMPLES, **(drawn or {}))
     return next(batches.as_numpy_iterator())

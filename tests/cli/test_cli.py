@@ -36,12 +36,16 @@ def test_train_reports_and_names_what_it_wrote(run):
     for name in ("model.keras", "figures", "export/encoder/1", "export/decoder/1"):
         assert str(path / name) in result.stdout
         assert (path / name).exists()
+    # The export is verified: every signature, in the SavedModels and in the files.
+    for row in ("decoder/sample         SavedModel", "decoder_float16.tflite"):
+        assert row in result.stdout
     assert result.stderr == ""
 
 
 def test_quiet_prints_nothing(tmp_path):
+    quiet = ["--quiet", "--exports", "none"]
     result = call(
-        "train", "--dataset", "digits", "--output", tmp_path / "r", *TINY, "--quiet"
+        "train", "--dataset", "digits", "--output", tmp_path / "r", *TINY, *quiet
     )
     assert (result.exit_code, result.output) == (0, "")
 
@@ -174,7 +178,7 @@ def test_a_resumed_run_keeps_its_settings(run):
     assert result.exit_code == 2 and "--latent-dim" in result.stderr
     result = call(*train, "--overwrite")
     assert result.exit_code == 2
-    result = call(*train, "--epochs", 3)
+    result = call(*train, "--epochs", 3, "--exports", "none")
     assert result.exit_code == 0, result.output
     assert len(runs.Run(path).history) == 3
 
@@ -188,3 +192,30 @@ def test_the_choices_are_those_of_the_package():
         if isinstance(value, type) and value is not keras_vae.likelihoods.Likelihood
     ]
     assert set(options.LIKELIHOODS) == {cls.identifier for cls in classes}
+
+
+def test_export_convert_and_verify(run, tmp_path):
+    path, _ = run
+    export = tmp_path / "export"
+    result = call("export", path, "--output", export, "--model-base-path", "/srv")
+    assert result.exit_code == 0, result.output
+    assert "/srv/encoder" in (export / "models.config").read_text()
+    assert call("export", path, "--output", export).exit_code == 0
+    assert (export / "decoder" / "2" / "saved_model.pb").exists()
+    result = call("export", path, "--output", export, "--model-version", 2)
+    assert result.exit_code == 1 and "never overwritten" in result.stderr
+    result = call("convert", path / "model.keras", "--output", export / "tflite")
+    assert result.exit_code == 0, result.output
+    assert (export / "tflite" / "decoder.tflite").exists()
+
+    result = call("verify", export)
+    assert result.exit_code == 0, result.output
+    for part in ("encoder/encode_sample", "SavedModel", "decoder.tflite", "equal"):
+        assert part in result.stdout
+    with np.load(export / "parity.npz") as file:
+        arrays = dict(file)
+    arrays["decoder/decode/output/reconstruction"] += 0.01
+    np.savez(export / "parity.npz", **arrays)
+    result = call("verify", export)
+    assert result.exit_code == 1
+    assert "deviates" in result.stdout

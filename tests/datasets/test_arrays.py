@@ -78,10 +78,13 @@ def test_the_shape_says_what_it_is(tmp_path, shape, data_shape, is_image):
     assert dataset.train.num_examples == 8
 
 
-@pytest.mark.parametrize("memory_limit", [2**30, 100])
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize(
-    ("train", "test"), [("x_train", "x_test"), ("train_images", "test_images")]
+    ("train", "test", "save", "memory_limit"),
+    [
+        ("x_train", "x_test", np.savez, 2**30),
+        ("x_train", "x_test", np.savez_compressed, 100),
+        ("train_images", "test_images", np.savez, 100),
+    ],
 )
 def test_npz_with_its_own_test(tmp_path, save, train, test, memory_limit):
     x = np.arange(100, dtype="float32").reshape(20, 5)

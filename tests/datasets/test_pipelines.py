@@ -98,7 +98,7 @@ def test_a_run_resumed_at_an_epoch_sees_what_it_would_have_seen(binarize, start_
 def test_another_seed_gives_another_order():
     orders = [
         epochs_of(numbered().training_batches(10, seed=seed, num_epochs=1), 1)[0]
-        for seed in (0, -5, 2**40)
+        for seed in (0, 1, 2**40)
     ]
     assert len({tuple(order[:, 0]) for order in orders}) == 3
 
@@ -203,18 +203,20 @@ def test_keras_trains_with_it():
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", None])
 def test_a_batch_size_that_is_none(value):
-    with pytest.raises(ValueError, match="`batch_size` should be a positive whole"):
+    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
         numbered().batches(value)
-    with pytest.raises(ValueError, match="`batch_size` should be a positive whole"):
+    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
         numbered().training_batches(value, seed=0)
 
 
 def test_other_wrong_arguments():
     split = numbered()
-    with pytest.raises(ValueError, match="`num_epochs` should be a positive whole"):
+    with pytest.raises(ValueError, match="`num_epochs` should be a whole number, 1 or"):
         split.training_batches(2, seed=0, num_epochs=0)
-    with pytest.raises(ValueError, match="`start_epoch` should be 0 or more"):
+    with pytest.raises(ValueError, match="`start_epoch` should be a whole number, 0"):
         split.training_batches(2, seed=0, start_epoch=-1)
+    with pytest.raises(ValueError, match="`seed` should be a whole number, 0 or more"):
+        split.training_batches(2, seed=None)
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         split.batches(2, binarize="dynamik")
     with pytest.raises(ValueError, match=r"needs data in \[0, 1\].*from 0 to 9"):

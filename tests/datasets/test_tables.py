@@ -144,6 +144,7 @@ LONG = 70_000  # lines: more than one block of them
         ("1,2\n" * LONG + "3\n", f"line {LONG + 1}: expected 2 fields"),
         ("1,2\n" * LONG + "\n3,x\n", f"line {LONG + 2}, column 2: .*'x'"),
         ("1\n" * LONG + "nan\n", f"1 values .* line {LONG + 1}, column 1"),
+        ("1,2\n3," + "x" * 200_000 + "\n", "table.csv cannot be read as a table"),
         ("1,2\n", "1 example cannot be divided"),
     ],
 )

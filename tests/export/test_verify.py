@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from keras_vae import VAE, networks
 from keras_vae.export import export_saved_models
-from keras_vae.export.clients import RestClient
-from keras_vae.export.parity import read_parity, write_parity
+from keras_vae.export.clients import GrpcClient, NoAnswer, RestClient
+from keras_vae.export.parity import write_parity
 from keras_vae.export.tflite import export_tflite
 from keras_vae.export.verify import format_results, verify
 
@@ -54,13 +54,18 @@ def exported(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def models(exported):
-    """What a server serves: `{model: {version: (state, SavedModel)}}`."""
+@pytest.fixture(scope="module")
+def loaded(exported):
     return {
-        model: {4: ("AVAILABLE", tf.saved_model.load(str(exported / model / "4")))}
+        model: tf.saved_model.load(str(exported / model / "4"))
         for model in ("encoder", "decoder")
     }
+
+
+@pytest.fixture
+def models(loaded):
+    """What a server serves: `{model: {version: (state, SavedModel)}}`."""
+    return {model: {4: ("AVAILABLE", saved)} for model, saved in loaded.items()}
 
 
 @pytest.fixture
@@ -70,15 +75,25 @@ def parity_alone(exported, tmp_path):
     return tmp_path
 
 
-def of(results, where):
-    return [result for result in results if result.where == where]
+def of(results, model):
+    return [result for result in results if result.signature.startswith(model)]
 
 
 # The exported files.
 
 
-def test_saved_models_are_equal(exported):
-    results = verify(exported)
+@pytest.fixture(scope="module")
+def results(exported, tmp_path_factory):
+    """Results of the SavedModels, where whoever imports `keras_vae` fails."""
+    trap = tmp_path_factory.mktemp("trap")
+    (trap / "keras_vae").mkdir()
+    (trap / "keras_vae" / "__init__.py").write_text("raise RuntimeError('imported')")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(trap))
+        return verify(exported)
+
+
+def test_saved_models_are_equal_and_run_without_keras_vae(results):
     assert [result.signature for result in results] == SIGNATURES
     for result in results:
         assert result.where == "SavedModel"
@@ -89,39 +104,31 @@ def test_saved_models_are_equal(exported):
         assert result.allowed == (1 if "decode_uint8" in result.signature else 1e-6)
 
 
-def test_saved_models_run_without_keras_vae(exported, tmp_path, monkeypatch):
-    (tmp_path / "keras_vae").mkdir()
-    trap = "raise RuntimeError('keras_vae was imported')\n"
-    (tmp_path / "keras_vae" / "__init__.py").write_text(trap)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert all(result.passed for result in verify(exported))
+def test_results_as_a_table(results):
+    lines = format_results(results).splitlines()
+    headings = ["signature", "where", "examples", "largest deviation", "allowed"]
+    assert [heading for heading in headings if heading in lines[0]] == headings
+    assert [line.split()[0] for line in lines[2:]] == SIGNATURES
+    assert all(line.endswith("equal") for line in lines[2:])
 
 
-def test_another_model_deviates_and_damage_has_words(exported, tmp_path):
-    folder = tmp_path / "export"
-    export_saved_models(make_vae(seed=1), folder, version=4)
-    shutil.copy(exported / "parity.npz", folder)
-    (folder / "decoder/4/saved_model.pb").write_bytes(b"damaged")
-    results = verify(folder)
-    for result in results:
-        assert not result.passed
-        if result.signature.startswith("encoder"):
-            assert result.verdict == "deviates"
-            assert 1e-3 < result.deviation < np.inf
-        else:
-            assert result.verdict.startswith("failed: ")
-            assert result.deviation is None
-
-
-def test_a_missing_signature_and_a_missing_model_have_words(tmp_path):
-    encoder, decoder = networks.dense((4,), 2, hidden_units=(8,), seed=0)
-    export_saved_models(VAE(encoder, decoder), tmp_path)
-    write_parity(make_vae(seed=0), tmp_path / "parity.npz", num_examples=2)
-    shutil.rmtree(tmp_path / "decoder")
-    verdicts = {result.signature: result.verdict for result in verify(tmp_path)}
-    assert "no signature 'encode_bytes'" in verdicts["encoder/encode_bytes"]
-    assert verdicts["encoder/encode"].startswith("failed: ")  # x of another shape
-    assert verdicts["decoder/decode"].startswith("failed: ")
+def test_saved_models_that_are_not_equal(exported, tmp_path):
+    # Of counts: an encoder with other weights and without signatures for images.
+    encoder, decoder = networks.dense(DATA_SHAPE, 2, "poisson", seed=1)
+    export_saved_models(VAE(encoder, decoder, likelihood="poisson"), tmp_path, 4)
+    shutil.copy(exported / "parity.npz", tmp_path)
+    (tmp_path / "decoder/4/saved_model.pb").write_bytes(b"damaged")
+    results = {result.signature: result for result in verify(tmp_path)}
+    assert list(results) == SIGNATURES
+    assert not any(result.passed for result in results.values())
+    for signature in ("encoder/encode", "encoder/encode_sample"):
+        assert results[signature].verdict == "deviates"
+        assert 1e-3 < results[signature].deviation < np.inf
+    missing = results["encoder/encode_bytes"]
+    assert missing.verdict == "failed: no signature 'encode_bytes'"
+    assert missing.deviation is None
+    for signature in ("decoder/decode", "decoder/sample"):
+        assert results[signature].verdict.startswith("failed: ")
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +164,8 @@ def test_tflite_files(converted):
 def test_a_tflite_file_of_another_model_deviates(converted, tmp_path, monkeypatch):
     shutil.copytree(converted / "tflite", tmp_path / "tflite")
     write_parity(make_vae(seed=1), tmp_path / "parity.npz", num_examples=2)
-    results = of(verify(tmp_path), "encoder.tflite")
-    assert [result.verdict for result in results] == ["deviates"]
+    results = {result.where: result.verdict for result in verify(tmp_path)}
+    assert results["encoder.tflite"] == results["decoder.tflite"] == "deviates"
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     for result in verify(tmp_path):
         assert not result.passed
@@ -170,14 +177,6 @@ def test_nothing_to_verify(parity_alone, tmp_path):
         verify(parity_alone)
     with pytest.raises(FileNotFoundError, match="write_parity"):
         verify(tmp_path / "elsewhere")
-
-
-def test_results_as_a_table(exported):
-    lines = format_results(verify(exported)).splitlines()
-    headings = ["signature", "where", "examples", "largest deviation", "allowed"]
-    assert [heading for heading in headings if heading in lines[0]] == headings
-    assert [line.split()[0] for line in lines[2:]] == SIGNATURES
-    assert all(line.endswith("equal") for line in lines[2:])
 
 
 # TensorFlow Serving, by REST.
@@ -344,6 +343,22 @@ def test_rest_of_another_model_deviates(exported, parity_alone, models, tmp_path
     assert not passed["decoder/decode"]
 
 
+class WrongAlone(FakeServing):
+    """Right for a batch, wrong for an example alone."""
+
+    def reply(self, status, answer):
+        if isinstance(answer, dict) and "predictions" in answer:
+            answer = {"predictions": np.add(answer["predictions"], 0.25).tolist()}
+        super().reply(status, answer)
+
+
+def test_each_example_alone_counts_too(parity_alone, models):
+    with serving(models, WrongAlone) as (address, _):
+        results = of(verify(parity_alone, rest=address), "decoder/decode")
+    assert [result.verdict for result in results] == ["deviates", "equal"]
+    assert results[0].deviation == pytest.approx(0.25, abs=1e-6)
+
+
 def test_rest_down(parity_alone):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # nobody listens, and nobody else will
@@ -378,7 +393,7 @@ def test_rest_still_loading(parity_alone, models, state):
     models["decoder"] = {3: ("AVAILABLE", None), 4: (state, None)}
     with serving(models) as (address, bodies):
         results = verify(parity_alone, rest=address)
-    words = verdicts(r for r in results if r.signature.startswith("decoder"))
+    words = verdicts(of(results, "decoder"))
     assert words["decoder"] == f"still loading: version 4 of decoder ({state})"
     assert all(result.passed for result in results if "encoder" in result.signature)
     assert not [path for path, _ in bodies if "decoder" in path]
@@ -388,7 +403,7 @@ def test_rest_another_version(parity_alone, models):
     models["decoder"] = {2: ("AVAILABLE", None), 3: ("AVAILABLE", None)}
     with serving(models) as (address, _):
         results = verify(parity_alone, rest=address)
-    words = verdicts(r for r in results if r.signature.startswith("decoder"))
+    words = verdicts(of(results, "decoder"))
     assert words["decoder"] == "another version: decoder 2, 3 is served, not 4"
 
 
@@ -448,7 +463,7 @@ def test_rest_that_answers_otherwise(parity_alone, handler, words):
 def test_rest_refuses_a_request(models):
     with serving(models) as (address, _):
         client = RestClient(address, timeout=30)
-        with pytest.raises(Exception, match=r"^refused: .*no_such_signature"):
+        with pytest.raises(NoAnswer, match=r"^refused: .*no_such_signature"):
             client.predict(
                 "encoder", 4, "no_such_signature", {"x": np.zeros((1, 2))}, []
             )
@@ -580,16 +595,8 @@ def test_grpc_without_the_extra(parity_alone, monkeypatch):
 
 def test_large_batches_pass_the_limits_of_grpc(models):
     """More than the 4 MB that gRPC allows unless told otherwise."""
-    from keras_vae.export.clients import GrpcClient
-
-    x = np.zeros((70_000, *DATA_SHAPE), "float32")
     with grpc_serving(models) as address:
         client = GrpcClient(address, timeout=60)
         z = {"z": np.zeros((70_000, 2), "float32")}
         answer = client.predict("decoder", 4, "decode", z, ["reconstruction"])
-    assert answer["reconstruction"].shape == x.shape
-
-
-def test_examples_are_as_many_as_said(exported):
-    examples = read_parity(exported / "parity.npz").examples
-    assert len(examples["encoder"]["encode"].inputs["x"]) == NUM_EXAMPLES
+    assert answer["reconstruction"].shape == (70_000, *DATA_SHAPE)

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_vae
 from keras_vae.layers import Standardize
@@ -128,3 +129,23 @@ def test_a_subclass_is_saved_and_trained_as_itself(x, tmp_path):
     assert type(loaded) is NoKL
     logs = loaded.evaluate(x, return_dict=True, verbose=0)
     assert logs["loss"] == logs["reconstruction_loss"] < -logs["elbo"]
+
+
+def test_keras_export_means_the_reconstruction(x, tmp_path):
+    vae = make_vae()
+    vae.export(tmp_path / "saved", verbose=False)
+    serve = tf.saved_model.load(tmp_path / "saved").signatures["serving_default"]
+    for part in (x, x[:1]):
+        (reconstruction,) = serve(x=part).values()
+        np.testing.assert_allclose(reconstruction, vae(part), atol=1e-6)
+
+
+def test_the_parts_may_be_sequential_and_the_whole_a_layer(x):
+    encoder, _ = keras_vae.networks.dense((6,), 2, hidden_units=(4,))
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6)])
+    vae = keras_vae.VAE(encoder, decoder)
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, vae(inputs))
+    np.testing.assert_allclose(model(x), vae.reconstruct(x), rtol=1e-6)
+    again = keras_vae.VAE.from_config(vae.get_config())
+    assert isinstance(again.decoder, keras.Sequential)

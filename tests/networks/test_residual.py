@@ -1,5 +1,6 @@
 """The residual network."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -32,7 +33,9 @@ def test_a_block_adds_what_it_computes():
 
     One pixel sees of each kernel its centre alone.
     """
-    encoder, _ = networks.residual((2, 2, 1), 2, filters=(4,), seed=0)
+    encoder, _ = networks.residual(
+        (2, 2, 1), 2, filters=(4,), activation="relu", seed=0
+    )
     block = "encoder_stage_1_block_1"
     hidden = np.random.default_rng(0).normal(size=(5, 1, 1, 4)).astype("float32")
     found = expected = hidden
@@ -57,10 +60,8 @@ def test_many_blocks_add_the_variance_of_about_one():
     An unscaled block turns a normalised signal, of power 1/2 after relu, into one of
     power 2 x 1/2 = 1, twice; N of them would raise the power of the sum by N.
     """
-    import keras
-
     encoder, _ = networks.residual(
-        (16, 16, 1), 2, filters=(32,), blocks_per_stage=12, seed=0
+        (16, 16, 1), 2, filters=(32,), blocks_per_stage=12, activation="relu", seed=0
     )
     name = "encoder_stage_1"
     stream = keras.Model(
