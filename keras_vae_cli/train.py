@@ -201,6 +201,8 @@ def train(ctx, quiet, model, **settings):
         run = keras_vae.runs.train(
             **settings, callbacks=[] if quiet else [progress.callback()]
         )
+    except keras_vae.datasets.UnknownNameError as error:
+        raise click.BadParameter(str(error), param_hint="--dataset") from error
     except KeyboardInterrupt:
         progress.close()
         output = settings["output"]

@@ -8,9 +8,9 @@ from keras_vae.datasets.dataset import Dataset, Split
 from keras_vae.datasets.images import SUFFIXES as IMAGE_SUFFIXES
 from keras_vae.datasets.images import load_folder
 from keras_vae.datasets.tables import load_csv
-from keras_vae.datasets.tfds import is_tfds_name, load_tfds
+from keras_vae.datasets.tfds import UnknownNameError, is_tfds_name, load_tfds
 
-__all__ = ["Dataset", "Split", "load"]
+__all__ = ["Dataset", "Split", "UnknownNameError", "load"]
 
 
 def load(
@@ -69,8 +69,9 @@ def load(
         A `Dataset`.
 
     Raises:
-        ValueError: If the name is unknown, an argument does not fit, or the data are
-            empty, ragged, not finite or damaged.
+        UnknownNameError: If there is no data set of that name; a `ValueError`.
+        ValueError: If an argument does not fit, or the data are empty, ragged, not
+            finite or damaged.
         FileNotFoundError: If there is no such file or folder.
         ConnectionError: If a data set is to be downloaded and there is no network.
         OSError: If it cannot be prepared.

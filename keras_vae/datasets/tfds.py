@@ -23,6 +23,20 @@ from keras_vae.datasets.splits import PARTS, carve_counts
 SHUFFLE_BLOCK = 10_000
 
 
+class UnknownNameError(ValueError):
+    """There is no data set of that name; the message has the nearest ones.
+
+    Example:
+
+    >>> import keras_vae
+    >>> try:
+    ...     keras_vae.datasets.load("digit")
+    ... except keras_vae.datasets.UnknownNameError as error:
+    ...     "'digits'" in str(error)
+    True
+    """
+
+
 def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
     """A data set by the name it has in tensorflow-datasets.
 
@@ -176,7 +190,7 @@ def _unknown(name, tfds, error=None):
         problem = f"There is no file, no folder and no data set named {name!r}."
     near = difflib.get_close_matches(name.lower(), valid)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return ValueError(
+    return UnknownNameError(
         f"{problem}{hint} Data sets are 'digits' and the image data sets of "
         "tensorflow-datasets: https://www.tensorflow.org/datasets/catalog/overview"
     )

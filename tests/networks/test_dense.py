@@ -19,10 +19,10 @@ def test_data_of_any_shape(data_shape):
 
 
 def test_number_of_weights():
-    """784-512-512-(2 x 16) and back: (inputs + 1) x outputs for each layer."""
+    """784-256-256-(2 x 16) and back: (inputs + 1) x outputs for each layer."""
     encoder, decoder = networks.dense((28, 28, 1), 16)
-    assert count(encoder) == 785 * 512 + 513 * 512 + 2 * 513 * 16
-    assert count(decoder) == 17 * 512 + 513 * 512 + 513 * 784
+    assert count(encoder) == 785 * 256 + 257 * 256 + 2 * 257 * 16
+    assert count(decoder) == 17 * 256 + 257 * 256 + 257 * 784
     encoder, decoder = networks.dense(
         (6,), 2, "discretized_logistic", hidden_units=(5, 4)
     )
