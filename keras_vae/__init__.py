@@ -35,6 +35,7 @@ from keras_vae import (
     runs,
     schedules,
 )
+from keras_vae.export import export_saved_models, export_tflite
 from keras_vae.layers import Sampling
 from keras_vae.models import VAE
 from keras_vae.version import __version__
@@ -48,6 +49,8 @@ __all__ = [
     "divergences",
     "evaluation",
     "export",
+    "export_saved_models",
+    "export_tflite",
     "files",
     "layers",
     "likelihoods",

@@ -60,12 +60,14 @@ class RunRecorder(keras.callbacks.Callback):
         elbos = [row["val_elbo"] for row in self.history]
         return 1 + elbos.index(max(elbos))
 
-    @property
-    def finished(self):
-        """Whether the best epoch lies `patience` epochs back."""
+    def finished(self, model):
+        """Whether `model` should stop: no better epoch for long, schedules settled."""
         if self.patience is None or not self.history:
             return False
-        return len(self.history) - self.best_epoch >= self.patience
+        step = keras.ops.convert_to_numpy(model.step)
+        schedules = [s for s in (model.beta, model.capacity) if s is not None]
+        settled = all(step >= schedule.num_steps for schedule in schedules)
+        return settled and len(self.history) - self.best_epoch >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
         step = keras.ops.convert_to_numpy(self.model.step)
@@ -78,8 +80,7 @@ class RunRecorder(keras.callbacks.Callback):
             self._save("model.keras")
         files.write_csv(self.directory / "history.csv", self.history)
         self._save("checkpoint.keras")
-        schedules = [s for s in (self.model.beta, self.model.capacity) if s is not None]
-        if self.finished and all(step >= s.num_steps for s in schedules):
+        if self.finished(self.model):
             self.model.stop_training = True
 
     def _save(self, name):

@@ -1,6 +1,6 @@
 """Schedules of a weight over training: pure functions of the step.
 
-A schedule is called with the number of updates made so far, inside the training
+A schedule is called with the number of batches trained on so far, inside the training
 graph, and returns the value to use. It has no state of its own: the position is the
 step that the model counts and saves.
 """
@@ -72,7 +72,7 @@ class LinearWarmup(Schedule):
     (2018): `VAE(..., beta=1000.0, capacity=LinearWarmup(100_000, end=25.0))`.
 
     Args:
-        num_steps: Positive integer, steps (updates, not epochs) until `end`.
+        num_steps: Positive integer, steps (batches, not epochs) until `end`.
         end: Value from step `num_steps` on.
         start: Value at step 0.
 
@@ -114,7 +114,7 @@ class Cyclical(Schedule):
     ```
 
     Args:
-        num_steps: Positive integer, steps (updates) of all cycles together.
+        num_steps: Positive integer, steps (batches) of all cycles together.
         num_cycles: Number of cycles (M in the paper).
         ratio: Part of a cycle that is spent rising, in (0, 1] (R in the paper).
         end: Value of the plateau.

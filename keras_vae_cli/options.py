@@ -92,7 +92,7 @@ def debug_option(command):
     )(command)
 
 
-model_argument = click.argument("model", type=click.Path(path_type=Path))
+model_argument = click.argument("model", type=click.Path(exists=True, path_type=Path))
 input_option = click.option(
     "--input",
     "source",
@@ -113,8 +113,10 @@ data_dir_option = click.option(
 )
 
 
-def output_option(*suffixes):
+def output_option(*suffixes, required=True):
     def check(ctx, param, path):
+        if path is None:
+            return None
         if path.suffix not in suffixes:
             raise click.BadParameter(
                 f"{str(path)!r} should end in one of {', '.join(suffixes)}."
@@ -125,7 +127,7 @@ def output_option(*suffixes):
 
     return click.option(
         "--output",
-        required=True,
+        required=required,
         type=click.Path(path_type=Path, dir_okay=False),
         callback=check,
         help=f"File to write: {', '.join(suffixes)}.",

@@ -6,19 +6,21 @@ import click
 class Progress:
     """A bar on a terminal; elsewhere a line now and then."""
 
-    def __init__(self, output, epochs):
-        self.output, self.epochs, self.bar = output, epochs, None
+    def __init__(self):
+        self.bar = None
 
     def callback(self):
         import keras
 
-        return keras.callbacks.LambdaCallback(
-            on_train_begin=lambda logs: self.open(),
+        callback = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: self.open(callback.params["epochs"]),
             on_epoch_end=lambda epoch, logs: self.update(epoch + 1, logs),
             on_train_end=lambda logs: self.close(),
         )
+        return callback
 
-    def open(self):
+    def open(self, epochs):
+        self.epochs = epochs
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -66,12 +68,14 @@ def print_run(run):
         "history.csv",
         "metrics.json",
         "figures",
-        "export/encoder/1",
-        "export/decoder/1",
+        "export/encoder",
+        "export/decoder",
         "export/tflite",
     ):
-        if (run.directory / name).exists():
-            click.echo(run.directory / name)
+        path = run.directory / name
+        versions = [p for p in path.glob("*") if p.name.isdecimal()]
+        if path.exists():
+            click.echo(max(versions, key=lambda p: int(p.name), default=path))
 
 
 def print_metrics(data, metrics):

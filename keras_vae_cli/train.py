@@ -22,7 +22,6 @@ from keras_vae_cli.package import import_keras_vae
 @click.command()
 @click.option(
     "--dataset",
-    required=True,
     help="digits, the name of an image data set of tensorflow-datasets (mnist, "
     "fashion_mnist, cifar10, ...), a folder of images, or a .npz, .npy or .csv file.",
 )
@@ -143,9 +142,7 @@ from keras_vae_cli.package import import_keras_vae
 @click.option(
     "--epochs",
     type=positive,
-    default=100,
-    show_default=True,
-    help="Train for at most so many epochs.",
+    help="Train for at most so many epochs.  [default: 100]",
 )
 @click.option("--batch-size", type=positive, default=128, show_default=True)
 @click.option(
@@ -158,9 +155,7 @@ from keras_vae_cli.package import import_keras_vae
 @click.option(
     "--patience",
     type=positive,
-    default=20,
-    show_default=True,
-    help="Stop after so many epochs without a better validation ELBO.",
+    help="Stop after so many epochs without a better validation ELBO.  [default: 20]",
 )
 @click.option(
     "--mixed-precision",
@@ -169,7 +164,7 @@ from keras_vae_cli.package import import_keras_vae
 )
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
     help="Of everything that is drawn.",
@@ -195,8 +190,10 @@ def train(ctx, quiet, model, **settings):
     """Train a VAE on a data set; write model, numbers, figures and export."""
     if settings["resume"]:
         _check_resumed(ctx, settings)
+    else:
+        _check_new(settings)
     keras_vae = import_keras_vae()
-    progress = report.Progress(settings["output"], settings["epochs"])
+    progress = report.Progress()
     try:
         run = keras_vae.runs.train(
             **settings, callbacks=[] if quiet else [progress.callback()]
@@ -207,13 +204,12 @@ def train(ctx, quiet, model, **settings):
         progress.close()
         output = settings["output"]
         raise click.ClickException(
-            f"Stopped. Go on with: keras-vae train --dataset {settings['dataset']} "
-            f"--output {output} --resume"
+            f"Stopped. Go on with: keras-vae train --output {output} --resume"
         ) from None
     finally:
         progress.close()
     results = []
-    if settings["exports"] != "none":
+    if settings["exports"] != "none" and not quiet:
         results = keras_vae.export.verify(run.directory / "export")
     if not quiet:
         report.print_run(run)
@@ -221,6 +217,25 @@ def train(ctx, quiet, model, **settings):
             click.echo(f"\n{keras_vae.export.format_results(results)}")
     if not all(result.passed for result in results):
         raise click.ClickException("The export deviates from the trained model.")
+
+
+def _check_new(settings):
+    """What can be told before anything is loaded."""
+    if settings["dataset"] is None:
+        raise click.UsageError("Missing option '--dataset'.")
+    likelihood = settings["likelihood"]
+    if settings["binarize"] != "none" and likelihood not in (None, "bernoulli"):
+        raise click.UsageError(f"--binarize makes no data for a {likelihood}.")
+    if settings["scale"] is not None and likelihood not in (
+        None,
+        "gaussian",
+        "laplace",
+    ):
+        raise click.UsageError(f"A {likelihood} has no --scale.")
+    if settings["validation_fraction"] + settings["test_fraction"] >= 1:
+        raise click.UsageError(
+            "--validation-fraction and --test-fraction leave nothing to train with."
+        )
 
 
 def _check_resumed(ctx, settings):
@@ -231,7 +246,7 @@ def _check_resumed(ctx, settings):
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
     allowed = {"output", "resume", "dataset", "data_dir", "epochs", "patience"}
-    allowed |= {"exports"}
+    allowed |= {"exports"}  # none of these changes what is trained
     if settings["overwrite"]:
         raise click.UsageError("--resume and --overwrite exclude each other.")
     if given - allowed:

@@ -29,11 +29,7 @@ from keras_vae_cli.package import import_keras_vae
     type=positive,
     help="Also estimate log p(x) with so many draws.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the numbers to this .json file too.",
-)
+@output_option(".json", required=False)
 @batch_size_option
 @debug_option
 def evaluate(
@@ -119,32 +115,55 @@ def encode(model, source, split, data_dir, output, batch_size):
     MODEL is the directory of a run, or a .keras file (then with --input).
     """
     keras_vae = import_keras_vae()
-    vae, batches, num_classes = open_batches(keras_vae, model, source, split, data_dir)
+    vae, batches, label_names = open_batches(keras_vae, model, source, split, data_dir)
     z_mean, z_log_var = vae.encode(batches(batch_size))
     arrays = {"z_mean": z_mean, "z_log_var": z_log_var}
-    if num_classes:
+    if label_names:
         import numpy as np
 
         pairs = batches(batch_size, with_labels=True).as_numpy_iterator()
-        arrays["label"] = np.concatenate([labels for _, labels in pairs])
+        codes = np.concatenate([labels for _, labels in pairs])
+        arrays["label"] = np.asarray(label_names)[codes]
     keras_vae.files.write_arrays(output, arrays)
     click.echo(output)
 
 
 def open_data(keras_vae, model, source, data_dir):
     """The model, a data set to use it on, and how its examples were made binary."""
+    if source is None and not model.is_dir():
+        raise click.UsageError("A .keras file needs --input.")
     vae = keras_vae.runs.load_vae(model)
-    if source is not None:
-        data = keras_vae.datasets.load(
-            source, data_dir=data_dir, validation_fraction=0, test_fraction=0
-        )
-    if source is not None and not model.is_dir():
-        return vae, data, {}
-    run = keras_vae.runs.Run(model)
-    if data_dir is not None:
-        run.config["data_dir"] = data_dir
-    drawn = {"binarize": run.config["binarize"], "seed": run.config["seed"]}
-    return vae, run.dataset() if source is None else data, drawn
+    config, drawn = {}, {}
+    if model.is_dir():
+        run = keras_vae.runs.Run(model)
+        config = run.config
+        drawn = {"binarize": config["binarize"], "seed": config["seed"]}
+        if data_dir is not None:
+            config["data_dir"] = data_dir
+    if source is None:
+        return vae, run.dataset(), drawn
+    data = keras_vae.datasets.load(
+        source,
+        data_dir=data_dir,
+        validation_fraction=0,
+        test_fraction=0,
+        **_as_trained(vae, source, config),
+    )
+    return vae, data, drawn
+
+
+def _as_trained(vae, source, config):
+    """How new data are read, so that they are what the model was trained on."""
+    if source.endswith(".csv"):
+        return {"label_column": config.get("label_column")}
+    if source == "digits" or source.endswith((".npy", ".npz")):
+        return {}
+    if len(vae.data_shape) != 3:
+        return {}
+    sizes = {"image_size": vae.data_shape[:2]}
+    if Path(source).is_dir() and vae.data_shape[-1] in (1, 3):
+        sizes["channels"] = vae.data_shape[-1]
+    return sizes
 
 
 def open_batches(keras_vae, model, source, split, data_dir):
@@ -153,4 +172,4 @@ def open_batches(keras_vae, model, source, split, data_dir):
     part = data.train if source is not None else getattr(data, split)
     if part is None:
         raise click.UsageError(f"The run's data have no {split} split.")
-    return vae, functools.partial(part.batches, **drawn), data.num_classes
+    return vae, functools.partial(part.batches, **drawn), data.label_names

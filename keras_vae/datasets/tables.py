@@ -4,6 +4,7 @@ import csv
 import difflib
 import itertools
 import math
+import re
 import tempfile
 
 import numpy as np
@@ -78,6 +79,8 @@ class _Table:
             return None
         if isinstance(label_column, str) and label_column in (self._header or ()):
             return self._header.index(label_column)
+        if isinstance(label_column, str) and re.fullmatch(r"-?\d+", label_column):
+            label_column = int(label_column)
         is_index = isinstance(label_column, int)
         if is_index and -self._width <= label_column < self._width:
             return label_column % self._width

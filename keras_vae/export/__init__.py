@@ -4,7 +4,6 @@ from keras_vae.export.endpoints import (
     Endpoint,
     decoder_endpoints,
     encoder_endpoints,
-    float32_copy,
 )
 from keras_vae.export.onnx import export_onnx
 from keras_vae.export.parity import read_parity, write_parity
@@ -12,6 +11,7 @@ from keras_vae.export.saved_model import export_saved_models
 from keras_vae.export.tflite import export_tflite
 from keras_vae.export.tflite_report import format_report
 from keras_vae.export.verify import format_results, verify
+from keras_vae.models.float32 import float32_copy
 
 __all__ = [
     "Endpoint",

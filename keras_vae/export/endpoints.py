@@ -1,9 +1,7 @@
 """The endpoints of a VAE: what a server and a phone answer, once for both."""
 
-import contextlib
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -184,71 +182,3 @@ def has_images(vae):
     levels = np.arange(256, dtype="float32").reshape(256, 1, 1, 1) / 255
     levels = np.broadcast_to(levels, (256, 1, 1, channels))
     return bool(np.all(vae.likelihood.in_support(tf.constant(levels))))
-
-
-def float32_copy(vae):
-    """The same model computing in float32, whatever precision it was trained in.
-
-    A model trained under mixed precision does not convert to TFLite, and would answer
-    with less precision than its weights have.
-
-    Args:
-        vae: A `keras_vae.VAE`.
-
-    Returns:
-        A `keras_vae.VAE` with the same weights, not compiled; `vae` itself if it
-        computes in float32 throughout.
-
-    Example:
-
-    >>> import keras_vae
-    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
-    >>> vae = keras_vae.VAE(encoder, decoder)
-    >>> float32_copy(vae) is vae
-    True
-    """
-    config = vae.get_config()
-    float32_config = _in_float32(config)
-    if float32_config == config:
-        return vae
-    # A layer of the user's own need not be registered to be copied.
-    parts = [vae.encoder, vae.decoder, vae.likelihood, vae.prior]
-    layers = [layer for part in parts for layer in part._flatten_layers()]
-    custom_objects = {type(layer).__name__: type(layer) for layer in layers}
-    with _global_float32(), keras.saving.custom_object_scope(custom_objects):
-        copy = type(vae).from_config(float32_config)
-    copy.set_weights(vae.get_weights())
-    return copy
-
-
-@contextlib.contextmanager
-def _global_float32():
-    """The policy of layers that keep none in their configuration, as models do."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
-_REDUCED = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
-
-
-def _in_float32(config):
-    """A serialized object with each reduced dtype and dtype policy made float32."""
-    if isinstance(config, list | tuple):
-        return type(config)(_in_float32(value) for value in config)
-    if not isinstance(config, dict):
-        return config
-    if (
-        config.get("class_name") == "DTypePolicy"
-        and config["config"]["name"] in _REDUCED
-    ):
-        return keras.dtype_policies.serialize(keras.DTypePolicy("float32"))
-    return {
-        key: "float32"
-        if key == "dtype" and isinstance(value, str) and value in _REDUCED
-        else _in_float32(value)
-        for key, value in config.items()
-    }

@@ -11,10 +11,10 @@ from keras_vae.export import folders
 from keras_vae.export.endpoints import (
     decoder_endpoints,
     encoder_endpoints,
-    float32_copy,
 )
 from keras_vae.export.parity import deviation, mean_deviation
 from keras_vae.models import checks
+from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 ALLOWED = 1e-5
@@ -53,6 +53,15 @@ def export_onnx(vae, directory, *, data=None, version=1):
         ImportError: If `tf2onnx` or `onnxruntime` is not installed.
         FileExistsError: If the folder holds something else.
         RuntimeError: If a file deviates by more than 1e-5.
+
+    Example:
+
+    >>> import keras_vae
+    >>> vae = keras_vae.runs.load_vae("runs/digits")  # doctest: +SKIP
+    >>> report = export_onnx(vae, "onnx")  # doctest: +SKIP
+
+    Reference:
+        https://onnxruntime.ai/docs
     """
     tf2onnx, onnxruntime = _require()
     directory = folders.check_directory(directory)

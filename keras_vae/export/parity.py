@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from keras_vae import files, noise
-from keras_vae.export.endpoints import float32_copy, has_images
+from keras_vae.export.endpoints import has_images
 from keras_vae.layers.sampling import reparameterize
 from keras_vae.models import checks
+from keras_vae.models.float32 import float32_copy
 
 
 class Example(NamedTuple):
@@ -113,6 +114,16 @@ def read_parity(path):
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is another kind of file.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras_vae
+    >>> vae = keras_vae.VAE(*keras_vae.networks.dense((4,), 2))
+    >>> path = Path(tempfile.mkdtemp()) / "parity.npz"
+    >>> write_parity(vae, path, version=3)
+    >>> read_parity(path).version
+    3
     """
     path = Path(path)
     if not path.exists():

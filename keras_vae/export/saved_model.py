@@ -11,11 +11,11 @@ import keras
 from keras_vae.export.endpoints import (
     decoder_endpoints,
     encoder_endpoints,
-    float32_copy,
 )
 from keras_vae.export.serving_config import ServingConfig, write_serving_config
 from keras_vae.export.warmup import write_warmup_requests
 from keras_vae.models import checks
+from keras_vae.models.float32 import float32_copy
 
 
 class ServingExport(NamedTuple):

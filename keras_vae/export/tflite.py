@@ -22,12 +22,12 @@ from keras_vae.export import (
 from keras_vae.export.endpoints import (
     decoder_endpoints,
     encoder_endpoints,
-    float32_copy,
     has_images,
 )
 from keras_vae.export.parity import questions
 from keras_vae.export.tflite_report import measure_elbo, measure_file
 from keras_vae.models import checks
+from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 QUANTIZATIONS = ("float16", "dynamic", "int8")
@@ -70,8 +70,8 @@ def export_tflite(
     | `dynamic` | int8, those of 1024 numbers or more | integer where an operator can |
     | `int8` | int8 | integer throughout |
 
-    A smaller file is not always a faster one: transposed convolutions, for one, are slow
-    under `dynamic`. The report has the time that each file takes.
+    A smaller file is not always a faster one: transposed convolutions, for one, are
+    slow under `dynamic`. The report has the time that each file takes.
 
     `sample` turns its seed into noise in 32-bit integers, which no quantization
     touches: every file draws the same `z` for a seed as the trained model does, as long

@@ -101,6 +101,15 @@ def format_report(report):
 
     Returns:
         String of several lines.
+
+    Example:
+
+    >>> row = {"file": "encoder.tflite", "bytes": 1024, "share_of_float32": 1.0}
+    >>> row |= {"deviation": 3e-7, "mean_deviation": 1e-8, "elbo": None}
+    >>> row |= {"latency_ms": 0.01, "notes": []}
+    >>> report = {"files": [row], "data": "test_data", "examples": 10}
+    >>> "encoder.tflite" in format_report(report)
+    True
     """
     rows, notes = [], []
     for file in report["files"]:

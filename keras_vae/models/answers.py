@@ -158,6 +158,7 @@ class Answers:
 
 
 def _slices(array, batch_size):
+    checks.check_integer("batch_size", batch_size, minimum=1)
     for start in range(0, len(array), batch_size):
         yield array[start : start + batch_size]
 

@@ -193,6 +193,7 @@ def check_dtype(name, dtype):
 
 def batches_of(name, x, vae, batch_size):
     """Batches of an array, a `tf.data.Dataset` or another iterable of batches."""
+    check_integer("batch_size", batch_size, minimum=1)
     if is_array(x):
         x = check_array(name, x, vae)
         for start in range(0, len(x), batch_size):
@@ -213,9 +214,9 @@ def _dims(shape):
 
 def _shape_hint(name, shape, data_shape):
     """How the most common mistakes are mended."""
-    if name == "target" and (shape.__len__() <= 1 or len(shape) < len(data_shape) + 1):
+    if name == "target" and len(shape) <= max(2, len(data_shape)):
         return (
-            ". Those look like labels: a VAE has no use for them. Drop them, "
+            ". If those are labels, a VAE has no use for them: drop them, "
             "dataset.map(lambda x, y: x), or hand over x alone"
         )
     if tuple(shape) == tuple(data_shape):

@@ -10,19 +10,20 @@ from keras_vae.models.training_guard import TrainingGuard
 class Trainer(keras.Model):
     """A `keras.Model` that checks its data, and is watched while it trains."""
 
-    def compile(self, optimizer="adam", *, metrics=None, **kwargs):
+    def compile(self, optimizer="adam", loss=None, *, metrics=None, **kwargs):
         """Configures training; see `keras.Model.compile`.
 
         Args:
             optimizer: Name or instance of a Keras optimizer.
+            loss: Not to be given: the likelihood and the prior make it.
             metrics: Keras metrics of `(target, reconstruction)`.
             **kwargs: `weighted_metrics`, `run_eagerly`, `steps_per_execution`,
                 `jit_compile`, `auto_scale_loss` of `keras.Model.compile`.
 
         Raises:
-            ValueError: If a `loss` is given: the likelihood and the prior make it.
+            ValueError: If a `loss` is given.
         """
-        if kwargs.pop("loss", None) is not None or kwargs.pop("loss_weights", None):
+        if loss is not None or kwargs.pop("loss_weights", None) is not None:
             raise ValueError(
                 "A VAE has its loss from its likelihood and prior: compile it without "
                 "`loss`, and choose VAE(..., likelihood='bernoulli') or another one. "
@@ -75,6 +76,11 @@ class Trainer(keras.Model):
             FloatingPointError: If a part of the loss stops being finite; the weights
                 are then those of the last good step.
         """
+        if kwargs.get("class_weight") is not None:
+            raise ValueError(
+                "A VAE has no classes to weigh. Received: class_weight="
+                f"{kwargs['class_weight']}. Weigh examples by `sample_weight`."
+            )
         x, y = self._check_arrays(x, y, sample_weight)
         if isinstance(validation_data, list | tuple):
             validation_data = self._check_validation(validation_data)

@@ -53,7 +53,9 @@ class TrainingGuard(keras.callbacks.Callback):
         else:
             cause = "the gradient (or a regularisation loss) stopped being finite"
         hint = "Lower the learning rate or clip gradients (clipnorm=...)."
-        if math.isinf(values["reconstruction_loss"]):
+        if math.isnan(values["kl_loss"]) and math.isinf(values["reconstruction_loss"]):
+            hint = "Data that are not finite do this: look for nan among them."
+        elif math.isinf(values["reconstruction_loss"]):
             likelihood = self.model.likelihood
             hint = (
                 f"Data outside the support of the likelihood "
@@ -64,6 +66,17 @@ class TrainingGuard(keras.callbacks.Callback):
             f"Training stopped at step {step} (epoch {self.epoch + 1}): {cause}. The "
             f"weights are those of the last good step. {hint}"
         )
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss = (logs or {}).get("val_loss", 0.0)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"Training stopped after epoch {epoch + 1}: val_loss is {loss}. "
+                "Validation data that are not finite, or outside the support of the "
+                f"likelihood {self.model.likelihood.identifier!r}, "
+                f"{self.model.likelihood.support}, do this: check their values and "
+                "scale."
+            )
 
     def _step(self):
         return int(keras.ops.convert_to_numpy(self.model.step))

@@ -9,6 +9,7 @@ from keras_vae import likelihoods, noise, priors, schedules
 from keras_vae.layers.sampling import Sampling, reparameterize
 from keras_vae.models import checks
 from keras_vae.models.answers import Answers
+from keras_vae.models.float32 import float32_copy
 from keras_vae.models.trainer import Trainer
 
 # exp() of these neither overflows a sum over the batch nor underflows a variance.
@@ -63,7 +64,8 @@ class VAE(Answers, Trainer):
         latent_dim: Integer, size of `z`.
         data_shape: Tuple, shape of one example.
         sampling: The `Sampling` layer.
-        step: Updates made so far: the position in the schedules, saved with the model.
+        step: Batches trained on so far: the position in the schedules, saved with the
+            model.
 
     Raises:
         ValueError: If encoder, decoder and likelihood do not fit one another, or an
@@ -342,21 +344,36 @@ class VAE(Answers, Trainer):
 
     # Files.
 
-    def export(self, filepath, input_signature=None, **kwargs):
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        **kwargs,
+    ):
         """Exports the reconstruction `vae(x)`; see `keras.Model.export`.
 
         `keras_vae.export.export_saved_models` exports encoder and decoder instead.
 
         Args:
             filepath: Path to write to.
+            format: As in Keras. What is written computes in float32.
+            verbose: As in Keras.
             input_signature: What the endpoint takes; by default batches of data, `x`.
-            **kwargs: Further arguments of `keras.Model.export`, such as `format`.
+            **kwargs: Further arguments of `keras.Model.export`.
         """
         if input_signature is None:
             input_signature = [
                 tf.TensorSpec((None, *self.data_shape), tf.float32, name="x")
             ]
-        super().export(filepath, input_signature=input_signature, **kwargs)
+        super(VAE, float32_copy(self)).export(
+            filepath,
+            format=format,
+            verbose=verbose,
+            input_signature=input_signature,
+            **kwargs,
+        )
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -398,11 +415,14 @@ class VAE(Answers, Trainer):
                 yield f"{name}_random_state_{index}", state
 
     def save_own_variables(self, store):
-        store["step"] = self.step
+        super().save_own_variables(store)
         for name, state in self._random_states():
             store[name] = state
 
     def load_own_variables(self, store):
-        self.step.assign(store["step"])
+        # As Keras saves them: the weights of this model itself, by number.
+        own = [*self._trainable_variables, *self._non_trainable_variables]
+        for index, variable in enumerate(own):
+            variable.assign(store[f"{index}"])
         for name, state in self._random_states():
             state.assign(store[name])

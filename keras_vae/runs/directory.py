@@ -1,5 +1,6 @@
 """The directory of a run: what is in it, and whose it is."""
 
+import contextlib
 import functools
 import json
 import shutil
@@ -76,7 +77,9 @@ class Run:
 
 def load_dataset(config):
     """The data set that a run's settings name, with its splits."""
-    settings = {name: config[name] for name in DATA_SETTINGS if config.get(name)}
+    settings = {
+        name: config[name] for name in DATA_SETTINGS if config.get(name) is not None
+    }
     return datasets.load(config["dataset"], seed=config["seed"], **settings)
 
 
@@ -130,27 +133,56 @@ def is_run(directory):
     return isinstance(config, dict) and "keras_vae" in config
 
 
-def claim(directory, config, overwrite=False):
+def check_output(directory, overwrite=False):
+    """Raises a `ValueError` unless a new run may be written to a directory.
+
+    It may if the directory is not there or empty, or is a run and `overwrite`.
+    """
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ValueError(f"`output` should be a directory. Received: {directory}")
+    if not any(directory.iterdir()):
+        return
+    if not is_run(directory):
+        raise ValueError(
+            f"`output` {directory} exists and is not a run of keras_vae: it is left as "
+            "it is. Choose another directory."
+        )
+    if not overwrite:
+        raise ValueError(
+            f"`output` {directory} holds a run already. Go on with it (--resume, "
+            "resume=True), replace it (--overwrite, overwrite=True), or choose another "
+            "directory."
+        )
+
+
+@contextlib.contextmanager
+def claimed(directory, config, overwrite=False):
     """Makes the directory of a new run and writes its settings.
 
-    Raises:
-        ValueError: If it exists and is not empty, unless it is a run and `overwrite`.
+    A run that is replaced is kept aside until the block ends. If the block fails
+    before there is a model, the directory is as it was before.
     """
-    if directory.exists():
-        if not directory.is_dir():
-            raise ValueError(f"`output` should be a directory. Received: {directory}")
-        if any(directory.iterdir()):
-            if not is_run(directory):
-                raise ValueError(
-                    f"`output` {directory} exists and is not a run of keras_vae: it is "
-                    "left as it is. Choose another directory."
-                )
-            if not overwrite:
-                raise ValueError(
-                    f"`output` {directory} holds a run already. Go on with it "
-                    "(--resume, resume=True), replace it (--overwrite, "
-                    "overwrite=True), or choose another directory."
-                )
-            shutil.rmtree(directory)
+    check_output(directory, overwrite)
+    aside = directory.with_name(f".{directory.name}-replaced")
+    shutil.rmtree(aside, ignore_errors=True)
+    if is_run(directory):
+        directory.rename(aside)
     directory.mkdir(parents=True, exist_ok=True)
-    files.write_json(directory / "config.json", {"keras_vae": __version__, **config})
+    write_config(directory, config)
+    try:
+        yield
+    except Exception:
+        if not (directory / "model.keras").exists():
+            shutil.rmtree(directory)
+            if aside.exists():
+                aside.rename(directory)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_config(directory, config):
+    """Writes the settings of a run, and the version that wrote them."""
+    files.write_json(directory / "config.json", {**config, "keras_vae": __version__})

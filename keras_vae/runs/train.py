@@ -1,7 +1,6 @@
 """From the name of a data set to a trained, measured and exported model."""
 
 import contextlib
-import shutil
 import time
 from pathlib import Path
 
@@ -18,11 +17,19 @@ from keras_vae import (
 )
 from keras_vae.callbacks import RunRecorder
 from keras_vae.layers import Standardize
-from keras_vae.models import VAE
-from keras_vae.runs.directory import Run, claim, load_dataset, load_vae
+from keras_vae.models import VAE, checks
+from keras_vae.runs.directory import (
+    Run,
+    check_output,
+    claimed,
+    load_dataset,
+    load_vae,
+    write_config,
+)
 from keras_vae.runs.ship import ship
 
 NOT_SETTINGS = ("output", "resume", "overwrite", "exports", "callbacks", "started")
+DEFAULTS = {"epochs": 100, "patience": 20}
 FIGURE_EXAMPLES = 2000  # more dots on a page than these hide one another
 
 
@@ -48,10 +55,10 @@ def train(
     capacity=None,
     free_bits=0.0,
     num_samples=1,
-    epochs=100,
+    epochs=None,
     batch_size=128,
     learning_rate=1e-3,
-    patience=20,
+    patience=None,
     mixed_precision=None,
     seed=0,
     resume=False,
@@ -91,14 +98,15 @@ def train(
         capacity: Target of the KL in nats, reached after `warmup_epochs`, or `None`.
         free_bits: Floor under each latent dimension's KL, nats.
         num_samples: Draws of z for each example.
-        epochs: At most so many.
+        epochs: At most so many; `None` is 100, or the run's own with `resume`.
         batch_size: Integer.
         learning_rate: Of Adam.
-        patience: Epochs without a better validation ELBO before training stops.
+        patience: Epochs without a better validation ELBO before training stops; `None`
+            is 20, or the run's own with `resume`.
         mixed_precision: `"float16"`, `"bfloat16"` or `None`.
         seed: Integer, of everything that is drawn.
-        resume: Go on with the run in `output`, with its settings (`epochs` and
-            `patience` alone may be other ones).
+        resume: Go on with the run in `output`, with its settings (only `epochs`,
+            `patience` and `data_dir` may be other ones; `dataset` may be `None`).
         overwrite: Replace a run that is there.
         exports: What goes into `export/`: `"all"` (SavedModels, and `.tflite` files if
             the extra `tflite` is installed), `"saved_models"` or `"none"`.
@@ -119,29 +127,40 @@ def train(
     """
     started = time.perf_counter()
     output = Path(output)
+    if output.is_symlink():
+        output = output.resolve()
     config = {
         name: value for name, value in locals().items() if name not in NOT_SETTINGS
     }
     if resume:
         config = _resumed_config(output, config)
         data = load_dataset(config)
+        vae, history = _resumed(output, config, data)
+        write_config(output, config)
+        directory = contextlib.nullcontext()
     else:
+        check_output(output, overwrite)
+        config |= {name: config[name] or value for name, value in DEFAULTS.items()}
         data = load_dataset(config)
         config = _settled(config, data)
-        with _precision(config["mixed_precision"]):
-            vae = _build(config, data)
-        claim(output, _plain(config), overwrite)
-        history = []
-    steps = data.train.steps_per_epoch(config["batch_size"])
-    if resume:
-        vae, history = _resumed(output, config, data, steps)
+        vae, history = _build(config, data), []
+        _check_support(vae, data, config)
+        directory = claimed(output, _plain(config), overwrite)
 
-    recorder = RunRecorder(output, config["patience"], history)
-    if not recorder.finished and len(history) < config["epochs"]:
-        _fit(vae, data, config, recorder, steps, callbacks)
-    training_seconds = time.perf_counter() - started
-    report(output, config, data, recorder, training_seconds, exports)
+    with directory:
+        recorder = RunRecorder(output, config["patience"], history)
+        if not recorder.finished(vae) and len(history) < config["epochs"]:
+            _fit(vae, data, config, recorder, callbacks)
+        training_seconds = time.perf_counter() - started
+        report(output, config, data, recorder, training_seconds, exports)
     return Run(output)
+
+
+def _check_support(vae, data, config):
+    """Raises unless the first batch is what the likelihood explains."""
+    batches = data.train.batches(config["batch_size"], binarize=config["binarize"])
+    x = next(batches.as_numpy_iterator())
+    checks.check_array("dataset", x, vae, support=True)
 
 
 def _settled(config, data):
@@ -176,18 +195,28 @@ def _plain(config):
 
 
 def _resumed_config(output, config):
+    """The run's own settings, but for the few that may be given anew."""
     saved = Run(output).config
-    return {**saved, "epochs": config["epochs"], "patience": config["patience"]}
+    if config["dataset"] not in (None, saved["dataset"]):
+        raise ValueError(
+            f"`dataset` of the run at {output} is {saved['dataset']!r}. Received: "
+            f"dataset={config['dataset']!r}. Leave it out, or train another run."
+        )
+    given = {
+        name: config[name]
+        for name in ("epochs", "patience", "data_dir")
+        if config[name] is not None
+    }
+    return _plain({**saved, **given})
 
 
-def _resumed(output, config, data, steps):
+def _resumed(output, config, data):
     """The model as it was after its last epoch, and the rows of those before."""
     checkpoint = output / "checkpoint.keras"
     if not checkpoint.exists():  # it was stopped before its first epoch ended
-        with _precision(config["mixed_precision"]):
-            return _build(config, data), []
+        return _build(config, data), []
     vae = load_vae(checkpoint)
-    epochs = int(vae.step) // steps
+    epochs = int(vae.step) // data.train.steps_per_epoch(config["batch_size"])
     history = [
         {**row, "epoch": int(row["epoch"])} for row in Run(output).history[:epochs]
     ]
@@ -206,6 +235,12 @@ def _precision(mixed_precision):
 
 
 def _build(config, data):
+    """The model, compiled, under the precision that was asked for."""
+    with _precision(config["mixed_precision"]):
+        return _build_vae(config, data)
+
+
+def _build_vae(config, data):
     keras.utils.set_random_seed(config["seed"])
     likelihood = likelihoods.get(config["likelihood"])
     if config["scale"] is not None:
@@ -264,7 +299,7 @@ def _number_or_name(scale):
         return scale
 
 
-def _fit(vae, data, config, recorder, steps, callbacks):
+def _fit(vae, data, config, recorder, callbacks):
     start = len(recorder.history)
     batch_size, binarize = config["batch_size"], config["binarize"]
     batches = data.train.training_batches(
@@ -282,7 +317,7 @@ def _fit(vae, data, config, recorder, steps, callbacks):
     try:
         vae.fit(
             batches,
-            steps_per_epoch=steps,
+            steps_per_epoch=data.train.steps_per_epoch(batch_size),
             initial_epoch=start,
             epochs=config["epochs"],
             validation_data=validation,
@@ -291,7 +326,8 @@ def _fit(vae, data, config, recorder, steps, callbacks):
             verbose=0,
         )
     except FloatingPointError:
-        if not recorder.history:  # no epoch was good: the last good step is the best
+        # Before an epoch is complete the last good step is the best there is.
+        if not recorder.history and int(vae.step) > 0:
             with files.atomic(recorder.directory / "model.keras") as path:
                 vae.save(path)
         raise
@@ -320,8 +356,7 @@ def report(output, config, data, recorder, training_seconds, exports):
         },
     )
     _draw(output / "figures", vae, data, split, drawn, recorder.history)
-    shutil.rmtree(output / "export", ignore_errors=True)
-    ship(vae, output / "export", data, exports=exports, version=1, drawn=drawn)
+    ship(vae, output / "export", data, exports=exports, drawn=drawn)
 
 
 def _draw(folder, vae, data, split, drawn, history):

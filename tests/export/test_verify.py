@@ -388,6 +388,15 @@ def test_rest_slow(parity_alone, silent):
     assert words["decoder"] == f"slow: no answer from {address} within 0.1 s"
 
 
+def test_rest_slow_to_connect(parity_alone, monkeypatch):
+    def create_connection(*_, **__):
+        raise TimeoutError("timed out")  # as where a firewall drops what is sent
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    words = verdicts(verify(parity_alone, rest="http://127.0.0.1:8501", timeout=3))
+    assert words["encoder"] == "slow: no answer from http://127.0.0.1:8501 within 3 s"
+
+
 @pytest.mark.parametrize("state", ["START", "LOADING"])
 def test_rest_still_loading(parity_alone, models, state):
     models["decoder"] = {3: ("AVAILABLE", None), 4: (state, None)}

@@ -34,7 +34,7 @@ def stream(*data, batch=4):
     ("data", "message"),
     [
         ([X, np.arange(8)], r"labels.*map\(lambda x, y: x\)"),
-        ([X, np.eye(10)[:8]], "should have shape"),
+        ([X, np.eye(10)[:8]], r"labels.*map\(lambda x, y: x\)"),
         ([stream(X, np.arange(8))], r"labels.*map\(lambda x, y: x\)"),
         ([stream(X, batch=None)], r"not batched: dataset\.batch"),
         ([stream((X * 255).astype("uint8"))], r"uint8.*/ 255"),
@@ -158,3 +158,19 @@ def test_compile_refuses_a_loss():
     vae = keras_vae.VAE(*dense())
     with pytest.raises(ValueError, match="likelihood"):
         vae.compile("adam", loss="mse")
+    with pytest.raises(ValueError, match="likelihood"):
+        vae.compile("adam", "mse")
+
+
+def test_fit_refuses_class_weights_and_batches_of_nothing(vae):
+    with pytest.raises(ValueError, match="`sample_weight`"):
+        vae.fit(X, class_weight={0: 1.0})
+    with pytest.raises(ValueError, match="`batch_size`.*>= 1"):
+        vae.encode(X, batch_size=0)
+    with pytest.raises(ValueError, match="`batch_size`.*>= 1"):
+        vae.sample(3, batch_size=0)
+
+
+def test_validation_data_outside_the_support_stop_training(vae):
+    with pytest.raises(FloatingPointError, match="val_loss is inf.*support"):
+        vae.fit(X, validation_data=stream(X * 9), verbose=0)

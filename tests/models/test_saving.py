@@ -149,3 +149,32 @@ def test_the_parts_may_be_sequential_and_the_whole_a_layer(x):
     np.testing.assert_allclose(model(x), vae.reconstruct(x), rtol=1e-6)
     again = keras_vae.VAE.from_config(vae.get_config())
     assert isinstance(again.decoder, keras.Sequential)
+
+
+def test_the_weights_of_a_subclass_itself_are_saved(tmp_path):
+    @keras.saving.register_keras_serializable(package="tests")
+    class WithWeight(keras_vae.VAE):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.extra = self.add_weight(name="extra", shape=(2,))
+
+    vae = WithWeight(*keras_vae.networks.dense((6,), 2, hidden_units=(4,)))
+    vae.extra.assign([1.0, 2.0])
+    vae.step.assign(9)
+    vae.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.extra, [1.0, 2.0])
+    assert int(loaded.step) == 9
+
+
+def test_keras_export_of_a_mixed_precision_model_is_float32(x, tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    vae = make_vae()
+    keras.config.set_dtype_policy("float32")
+    vae.export(tmp_path / "saved", "tf_saved_model", verbose=False)
+    function = tf.saved_model.load(tmp_path / "saved").signatures["serving_default"]
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    products = [node for node in nodes if node.op == "MatMul"]
+    assert products
+    assert all(node.attr["T"].type == tf.float32.as_datatype_enum for node in products)

@@ -133,6 +133,51 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert history(longer.directory) == history(whole.directory)
 
 
+def test_resuming_keeps_epochs_and_exports_and_refuses_other_data(tmp_path):
+    path = tmp_path / "run"
+    train("digits", path, **SETTINGS, patience=7, exports="saved_models")
+    run = train(None, path, resume=True, exports="saved_models")
+    assert (run.config["epochs"], run.config["patience"]) == (3, 7)
+    assert len(run.history) == 3
+    # A version that exists, and is perhaps being served, is left alone.
+    for version in ("1", "2"):
+        assert (path / "export" / "encoder" / version / "saved_model.pb").exists()
+    assert train(None, path, epochs=4, resume=True).config["epochs"] == 4
+    with pytest.raises(ValueError, match="`dataset`.*'digits'.*'mnist'"):
+        train("mnist", path, resume=True)
+
+
+def test_fractions_of_zero_leave_everything_to_train_with(tmp_path):
+    fractions = {"validation_fraction": 0.0, "test_fraction": 0.0}
+    run = train("digits", tmp_path / "run", **SETTINGS, **fractions)
+    assert run.metrics["split"] == "train"
+    assert run.metrics["num_examples"] == 1797
+    assert "val_elbo" not in run.history[0]
+
+
+def test_what_is_replaced_comes_back_if_there_is_nothing_better(tmp_path):
+    path = tmp_path / "run"
+    train("digits", path, **SETTINGS)
+    before = history(path)
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise RuntimeError("at once")
+
+    with pytest.raises(RuntimeError, match="at once"):
+        train("digits", path, **SETTINGS, overwrite=True, callbacks=[Fail()])
+    assert history(path) == before
+    train("digits", path, **{**SETTINGS, "epochs": 1}, overwrite=True)
+    assert len(history(path).splitlines()) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_data_that_a_likelihood_cannot_explain_are_told_before_a_run_is_made(tmp_path):
+    with pytest.raises(ValueError, match="`dataset`.*support.*'poisson'"):
+        train("digits", tmp_path / "run", **SETTINGS, likelihood="poisson")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_table_is_standardised_and_answers_in_its_own_units(tmp_path):
     rng = np.random.default_rng(0)
     z = rng.normal(size=(300, 1))
