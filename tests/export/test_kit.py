@@ -752,7 +752,8 @@ def test_every_file_is_in_the_readme_and_the_other_way_round():
         assert set(named) <= names, path.name
 
 
-def test_every_command_in_the_readme_can_be_given():
+def test_every_command_in_the_readme_can_be_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     calls = re.findall(
         r"^keras-vae ([^#\n]+)|`keras-vae ([^`]+)`", README, re.MULTILINE
     )
@@ -760,6 +761,7 @@ def test_every_command_in_the_readme_can_be_given():
     assert {words[0] for words in calls} == {"export", "verify", "convert"}
     for name, *arguments in calls:
         if arguments:  # click raises what is wrong with them, and runs nothing
+            Path(arguments[0]).mkdir(parents=True, exist_ok=True)
             main.commands[name].make_context(name, arguments)
 
 

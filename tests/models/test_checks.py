@@ -62,7 +62,9 @@ def test_fit_and_evaluate_say_what_is_wrong(vae, data, message):
 
 
 def test_a_model_trains_after_what_was_wrong_is_mended(vae):
+    step = int(vae.step)
     vae.fit(X, verbose=0)
+    assert int(vae.step) == step + 1
 
 
 def test_ragged_tensors_are_refused(vae):
