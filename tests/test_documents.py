@@ -1,7 +1,9 @@
 """The documents say what is so: docstrings, README, CONTRIBUTING, CHANGELOG."""
 
 import inspect
+import json
 import re
+import runpy
 import shlex
 from functools import cached_property
 from pathlib import Path
@@ -275,3 +277,10 @@ def test_every_link_to_a_file_leads_somewhere(page):
 def test_the_changelog_begins_with_this_version():
     newest = re.search(r"^## (.*)$", text_of("CHANGELOG.md"), re.MULTILINE)[1]
     assert keras_vae.__version__ in newest
+
+
+def test_the_measured_table_is_what_the_benchmark_wrote():
+    benchmark = runpy.run_path(str(HOUSE / "benchmarks" / "mnist.py"))
+    report = json.loads(text_of("benchmarks/mnist.json"))
+    assert report["results"]
+    assert benchmark["table"](report) in text_of("README.md")

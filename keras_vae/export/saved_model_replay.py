@@ -17,6 +17,7 @@ import tensorflow as tf
 
 
 def main(parity, answers, *models):
+    """Writes what SavedModels answer to the inputs of a parity file."""
     with np.load(parity) as file:
         arrays = dict(file)
     results = {}

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 
 def main(folder):
+    """Converts the jobs of a folder, one file each; says in a file which one failed."""
     folder = Path(folder)
     for job in json.loads((folder / "jobs.json").read_text()):
         try:
@@ -31,6 +32,7 @@ def main(folder):
 
 
 def convert(folder, signatures, quantization, integer_io, file):
+    """Bytes of the `.tflite` file of one job."""
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(folder / "saved_model"), signature_keys=signatures
     )
@@ -50,6 +52,7 @@ def convert(folder, signatures, quantization, integer_io, file):
 
 
 def calibrate(folder, signatures):
+    """Examples of each signature, one at a time, from which `int8` takes its ranges."""
     with np.load(folder / "calibration.npz") as inputs:
         for key, rows in inputs.items():
             signature, name = key.split("/")
