@@ -1,53 +1,12 @@
-"""Files that appear whole or not at all."""
+"""Kinds of files: JSON, CSV and arrays, written whole or not at all."""
 
-import contextlib
 import csv
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-
-@contextlib.contextmanager
-def atomic(path):
-    """A temporary path beside `path`, renamed to it when the block ends well.
-
-    A reader never sees half a file, and a failure leaves what was there before.
-
-    Args:
-        path: Path of the file to write. Its folder must exist.
-
-    Yields:
-        `pathlib.Path` of the same suffix to write to.
-
-    Example:
-
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> with atomic(folder / "note.txt") as path:
-    ...     _ = path.write_text("whole")
-    >>> [p.name for p in folder.iterdir()]
-    ['note.txt']
-    """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+from keras_vae.files.places import atomic
 
 
 def write_json(path, value):
@@ -59,6 +18,7 @@ def write_json(path, value):
 
     Example:
 
+    >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "metrics.json"
     >>> write_json(path, {"elbo": -97.0})
     >>> json.loads(path.read_text())
@@ -78,6 +38,7 @@ def write_csv(path, rows, columns=None):
 
     Example:
 
+    >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "history.csv"
     >>> write_csv(path, [{"epoch": 1, "elbo": -9.5}])
     >>> path.read_text().split()
@@ -101,6 +62,7 @@ def read_csv(path):
 
     Example:
 
+    >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "history.csv"
     >>> write_csv(path, [{"epoch": 1, "elbo": 0.1 + 0.2}])
     >>> read_csv(path)
@@ -123,6 +85,7 @@ def write_arrays(path, arrays):
 
     Example:
 
+    >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "z.csv"
     >>> write_arrays(path, {"z_mean": np.zeros((2, 2)), "label": np.array([3, 4])})
     >>> path.read_text().split()

@@ -1,0 +1,344 @@
+"""Where files are written before they take their place, and whose those places are.
+
+Whatever is unfinished lives in a temporary folder beside its place, `.keras_vae-tmp-*`,
+and takes its place by a rename. Its owner holds a lock (`flock`) on a file in it. The
+operating system gives the lock up when the owner ends, however it ends, so that what a
+killed process left behind is told from what a living one is using: by no process
+number, which another process may have by now, and by no file that was left behind.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+MARK = ".keras_vae-"  # every hidden name of ours begins with it
+TEMPORARY = f"{MARK}tmp-"
+LOCK = f"{MARK}lock"
+ASIDE = f"{MARK}old"  # what is being replaced, until its successor is there
+REPLACED = f"{MARK}replaced"  # and from then on
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """A temporary path that is renamed to `path` when the block ends well.
+
+    A reader never sees half a file, and a failure leaves what was there before.
+
+    Args:
+        path: Path of the file to write. Its folder must exist.
+
+    Yields:
+        `pathlib.Path` of the same name, of an empty file to write to.
+
+    Raises:
+        OSError: If the file cannot be written; it names `path`.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic(folder / "note.txt") as path:
+    ...     _ = path.write_text("whole")
+    >>> [p.name for p in folder.iterdir()]
+    ['note.txt']
+    """
+    path = Path(path)
+    with _errors_name(path), _temporary_folder(path.parent) as folder:
+        temporary = folder / path.name
+        temporary.touch()
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # a disk that is full may say so only here
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def staged(path, replace=False):
+    """A new folder that takes its place at `path` when the block ends well.
+
+    A failure leaves what was there before, and nothing else. Folders above `path` are
+    made where they are missing.
+
+    Args:
+        path: Path of the folder.
+        replace: Whether a folder that is there is replaced.
+
+    Yields:
+        `pathlib.Path` of an empty folder of the same name to write to.
+
+    Raises:
+        FileExistsError: If there is something at `path` and `replace` is not given.
+        OSError: If the folder cannot be written; it names `path` where nothing nearer
+            is known.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with staged(folder / "tflite") as new:
+    ...     _ = (new / "note.txt").write_text("whole")
+    >>> [str(p.relative_to(folder)) for p in folder.rglob("*")]
+    ['tflite', 'tflite/note.txt']
+    """
+    path = Path(path)
+    missing = [p for p in path.parents if not p.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _errors_name(path), _temporary_folder(path.parent) as folder:
+            new = folder / path.name
+            new.mkdir()
+            yield new
+            if replace:
+                take_place(new, path)
+            elif os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+            else:
+                new.rename(path)
+    finally:
+        with contextlib.suppress(OSError):  # no longer empty
+            for parent in missing:
+                parent.rmdir()
+
+
+def take_place(new, path):
+    """Puts a finished folder in the place of another one, which is removed.
+
+    Between the two renames there is nothing at `path`. What is killed there is undone
+    by the next `sweep` of the folder above: the old one is put back, and `new` is where
+    it was. Whatever happens, there is a whole folder at `path` or one sweep away.
+
+    Args:
+        new: Path of the finished folder, in the same file system.
+        path: Where it belongs.
+
+    Raises:
+        OSError: If what is at `path` cannot be moved; nothing has changed then.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("new", "old"):
+    ...     (folder / name).mkdir()
+    >>> take_place(folder / "new", folder / "old")
+    >>> [p.name for p in folder.iterdir()]
+    ['old']
+    """
+    new, path = Path(new), Path(path)
+    if not os.path.lexists(path):
+        new.rename(path)
+        return
+    with _temporary_folder(path.parent) as folder:
+        with _set_aside(path, folder):
+            new.rename(path)
+        # From here on it is rubbish: a removal that is broken off is not undone.
+        (folder / ASIDE).rename(folder / REPLACED)
+
+
+@contextlib.contextmanager
+def _set_aside(path, folder):
+    """Moves `path` into the temporary `folder`, and back if the block fails."""
+    aside = folder / ASIDE
+    aside.mkdir()
+    path.rename(aside / path.name)
+    try:
+        yield
+    except BaseException:
+        _put_back(folder)
+        raise
+
+
+def _put_back(temporary):
+    """Undoes a replacement that was broken off before the successor was there."""
+    for old in (temporary / ASIDE).glob("*"):
+        place = temporary.parent / old.name
+        if not os.path.lexists(place):
+            old.rename(place)
+
+
+@contextlib.contextmanager
+def locked(folder, wait=1.0):
+    """Holds a folder for one writer; refuses another one, in any process.
+
+    Args:
+        folder: Path of the folder; it must exist. The lock stays on it where it is
+            renamed.
+        wait: Seconds until another writer is taken at its word: `sweep` holds the lock
+            for an instant.
+
+    Raises:
+        RuntimeError: If somebody else is writing to it.
+
+    Example:
+
+    >>> folder = tempfile.mkdtemp()
+    >>> with locked(folder):
+    ...     with locked(folder, wait=0):
+    ...         pass
+    Traceback (most recent call last):
+      ...
+    RuntimeError: Another process is writing to ...: wait until it has ended.
+    """
+    folder = Path(folder)
+    until = time.monotonic() + wait
+    while (descriptor := _lock(folder)) is None:
+        if time.monotonic() >= until:
+            raise RuntimeError(
+                f"Another process is writing to {folder}: wait until it has ended."
+            )
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        _unlock(folder, descriptor)
+
+
+def sweep(folder):
+    """Removes what killed processes of ours left in a folder, and nothing else.
+
+    That are temporary folders with our mark in their name and a lock in them that
+    nobody holds, and the folder's own lock, if nobody holds it. A replacement that was
+    killed half way is undone (see `take_place`). What cannot be removed stays.
+
+    Args:
+        folder: Path; the folders in it are not searched.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic(folder / "note.txt") as path:
+    ...     sweep(folder)  # it is in use
+    ...     _ = path.write_text("whole")
+    >>> left = folder / ".keras_vae-tmp-1"
+    >>> left.mkdir()
+    >>> (left / ".keras_vae-lock").touch()
+    >>> sweep(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['note.txt']
+    """
+    folder = Path(folder)
+    with contextlib.suppress(OSError):
+        for path in list(folder.glob(f"{TEMPORARY}*")):
+            with contextlib.suppress(OSError):
+                _sweep_temporary(path)
+        if (folder / LOCK).exists():
+            _unlock(folder, _lock(folder, certain=True))
+
+
+def _sweep_temporary(path):
+    if path.is_symlink() or not path.is_dir():
+        return
+    if not (path / LOCK).exists():
+        path.rmdir()  # killed before it had a lock; what is not empty is not ours
+        return
+    descriptor = _lock(path, certain=True)
+    if descriptor is None:
+        return
+    try:
+        _put_back(path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    _remove(path, descriptor)
+
+
+@contextlib.contextmanager
+def _temporary_folder(parent):
+    """A marked folder in `parent`, locked, and gone when the block ends."""
+    sweep(parent)
+    descriptor = None
+    while descriptor is None:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=TEMPORARY))
+        # A sweep may come before the lock, and take the folder for a dead one's.
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = _lock(folder)
+    try:
+        yield folder
+    finally:
+        _remove(folder, descriptor)
+
+
+def _remove(folder, descriptor):
+    """Removes a temporary folder; the lock last, so that it is ours until then."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    _unlock(folder, descriptor)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _lock(folder, certain=False):
+    """A descriptor that holds the lock of a folder; `None` if somebody else does.
+
+    Some network file systems know no locks. A writer goes on there without protection;
+    with `certain`, as what is going to remove something, it is an `OSError`.
+    """
+    path = folder / LOCK
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if _holds(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError as error:
+            if error.errno in NO_LOCKS and not certain:
+                return descriptor
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _holds(descriptor, path):
+    """Locks; false if the file was removed meanwhile by the one who held it."""
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _unlock(folder, descriptor):
+    """Removes the lock and gives it up, in this order: see `_holds`."""
+    if descriptor is None:
+        return
+    path = folder / LOCK
+    with contextlib.suppress(OSError):
+        # The folder may have been renamed, and another one be in its place.
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            path.unlink()
+    os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _errors_name(path):
+    """Errors of the operating system name the file that was to be written."""
+    try:
+        yield
+    except Exception as error:
+        name = str(getattr(error, "filename", None) or path)
+        name = re.sub(rf"[/\\]{re.escape(TEMPORARY)}[^/\\]*", "", name)
+        if getattr(error, "errno", None) in FULL or "No space left" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name) from error
+        if isinstance(error, OSError):
+            if error.errno is None:  # h5py's
+                raise OSError(f"{name}: {error}") from error
+            error.filename = name
+        raise
