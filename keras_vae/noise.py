@@ -13,6 +13,7 @@ a converter that stores floating-point constants as float16 or computes in int8.
 """
 
 import functools
+import math
 import numbers
 import statistics
 
@@ -74,7 +75,7 @@ def uniform(seed, num_values):
     Every number is exact. They lie symmetrically about 1/2, the smallest is 2^-24.
 
     Args:
-        seed: int32 tensor `(batch, 2)`, a seed for each row (see `seed_rows`).
+        seed: int32 tensor `(batch, 2)`, a seed for each row (see `example_seeds`).
         num_values: Python int, the numbers in a row. A shorter row is the beginning
             of a longer one.
 
@@ -86,7 +87,7 @@ def uniform(seed, num_values):
 
     Example:
 
-    >>> u = uniform(seed_rows(7, 0, 2), 3)
+    >>> u = uniform(example_seeds(7, 0, 2), 3)
     >>> u.shape
     TensorShape([2, 3])
     >>> bool(tf.reduce_all((u > 0) & (u < 1)))
@@ -110,7 +111,7 @@ def normal(seed, num_values):
     P = 2^-32. To the error of rounding z to float32 less than 1e-7 is added.
 
     Args:
-        seed: int32 tensor `(batch, 2)`, a seed for each row (see `seed_rows`).
+        seed: int32 tensor `(batch, 2)`, a seed for each row (see `example_seeds`).
         num_values: Python int, the numbers in a row. A shorter row is the beginning
             of a longer one.
 
@@ -138,7 +139,32 @@ def normal(seed, num_values):
     return _divide_by_power((_quantile(tail) * 2 + 1) * (sign * 2 + 1), 28)
 
 
-def seed_rows(seed, start, num_rows):
+def draws(seed, num_samples, shape):
+    """Standard normal draws of arrays, several for each seed.
+
+    Args:
+        seed: int32 tensor `(batch, 2)`, a seed for each example (see `example_seeds`).
+        num_samples: Python int, draws for each example.
+        shape: Tuple of integers, the shape of one draw.
+
+    Returns:
+        float32 tensor `(num_samples, batch, *shape)`. An example's draws depend on its
+        own seed alone.
+
+    Example:
+
+    >>> draws(example_seeds(7, 0, 5), 3, (4, 4, 2)).shape
+    TensorShape([3, 5, 4, 4, 2])
+    """
+    values = normal(seed, num_samples * math.prod(shape))
+    values = tf.reshape(values, (-1, num_samples, *shape))
+    # Not a transposition where there is nothing to exchange: it is a copy.
+    if num_samples == 1:
+        return tf.reshape(values, (1, -1, *shape))
+    return tf.transpose(values, (1, 0, *range(2, 2 + len(shape))))
+
+
+def example_seeds(seed, start, num_examples):
     """Seeds for consecutive examples: the rows `[seed, start + i]`.
 
     The seed of an example depends on its position alone, so that a data set may be
@@ -148,20 +174,20 @@ def seed_rows(seed, start, num_rows):
     Args:
         seed: Python int, of which the lower 32 bits count, or int32 tensor `()`.
         start: Position of the first row: Python int or int32 tensor `()`.
-        num_rows: Python int or int32 tensor `()`.
+        num_examples: Python int or int32 tensor `()`.
 
     Returns:
-        int32 tensor `(num_rows, 2)`.
+        int32 tensor `(num_examples, 2)`.
 
     Raises:
         ValueError: If `seed` or `start` is neither an int nor an int32 scalar.
 
     Example:
 
-    >>> seed_rows(7, 100, 3).numpy().tolist()
+    >>> example_seeds(7, 100, 3).numpy().tolist()
     [[7, 100], [7, 101], [7, 102]]
     """
-    positions = tf.range(num_rows, dtype=tf.int32) + _word("start", start)
+    positions = tf.range(num_examples, dtype=tf.int32) + _word("start", start)
     words = tf.fill(tf.shape(positions), _word("seed", seed))
     return tf.stack([words, positions], axis=-1)
 
@@ -256,7 +282,7 @@ def _rows(name, value, shape="(..., 2)", rank=None):
     ):
         raise ValueError(
             f"{name} must be an int32 tensor of shape {shape}, two words in each row; "
-            "keras_vae.noise.seed_rows(seed, 0, num_rows) makes such rows. "
+            "keras_vae.noise.example_seeds(seed, 0, num_examples) makes such rows. "
             f"Received: {value.dtype.name} of shape {value.shape}"
         )
     return value

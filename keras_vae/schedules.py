@@ -5,10 +5,12 @@ graph, and returns the value to use. It has no state of its own: the position is
 step that the model counts and saves.
 """
 
-import math
-
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
+
+from keras_vae.arguments import check_integer, check_number
 
 
 class Schedule:
@@ -38,22 +40,38 @@ class Schedule:
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class Constant(Schedule):
-    """The same value at every step.
+    """The same value at every step, until another one is assigned.
 
     Args:
         value: Finite number.
 
+    Attributes:
+        value: The number. It is kept in a variable: a graph that was made before it
+            changed reads what it is now.
+
     Example:
 
-    >>> float(Constant(4.0)(1000))
-    4.0
+    >>> beta = Constant(4.0)
+    >>> beta.value = 2.0
+    >>> float(beta(1000))
+    2.0
     """
 
     def __init__(self, value):
-        self.value = _finite("value", value)
+        self._value = check_number("value", value)
+        self._variable = tf.Variable(self._value, trainable=False, dtype="float32")
+
+    @property
+    def value(self):
+        return self._value
+
+    @value.setter
+    def value(self, value):
+        self._value = check_number("value", value)
+        self._variable.assign(self._value)
 
     def __call__(self, step):
-        return ops.convert_to_tensor(self.value, dtype="float32")
+        return tf.convert_to_tensor(self._variable)
 
     def get_config(self):
         return {"value": self.value}
@@ -92,9 +110,9 @@ class LinearWarmup(Schedule):
     """
 
     def __init__(self, num_steps, end=1.0, start=0.0):
-        self.num_steps = _positive_integer("num_steps", num_steps)
-        self.end = _finite("end", end)
-        self.start = _finite("start", start)
+        self.num_steps = check_integer("num_steps", num_steps, minimum=1)
+        self.end = check_number("end", end)
+        self.start = check_number("start", start)
 
     def __call__(self, step):
         progress = ops.minimum(ops.cast(step, "float32") / self.num_steps, 1.0)
@@ -134,10 +152,10 @@ class Cyclical(Schedule):
     """
 
     def __init__(self, num_steps, num_cycles=4, ratio=0.5, end=1.0):
-        self.num_steps = _positive_integer("num_steps", num_steps)
-        self.num_cycles = _positive_integer("num_cycles", num_cycles)
-        self.ratio = _finite("ratio", ratio)
-        self.end = _finite("end", end)
+        self.num_steps = check_integer("num_steps", num_steps, minimum=1)
+        self.num_cycles = check_integer("num_cycles", num_cycles, minimum=1)
+        self.ratio = check_number("ratio", ratio)
+        self.end = check_number("end", end)
         if not 0 < self.ratio <= 1:
             raise ValueError(f"`ratio` should be in (0, 1]. Received: ratio={ratio}")
         if self.num_cycles > self.num_steps:
@@ -162,51 +180,97 @@ class Cyclical(Schedule):
         }
 
 
-def get(identifier, argument="beta"):
-    """Returns the schedule that a number, a config or a schedule stands for.
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Function(Schedule):
+    """A function of the step, or a schedule of Keras, as a schedule of ours.
+
+    When it will have settled is not known: `num_steps` is 0.
 
     Args:
-        identifier: A number, a `Schedule`, or a serialized one.
+        function: Function of an integer tensor `()`, or a
+            `keras.optimizers.schedules.LearningRateSchedule`. To be saved with a model
+            a function has a name and is registered with
+            `keras.saving.register_keras_serializable`.
+
+    Example:
+
+    >>> halving = Function(lambda step: 0.5 ** ops.cast(step, "float32"))
+    >>> float(halving(2))
+    0.25
+    """
+
+    def __init__(self, function):
+        if isinstance(function, dict):
+            function = keras.saving.deserialize_keras_object(function)
+        self.function = function
+
+    def __call__(self, step):
+        return ops.cast(self.function(step), "float32")
+
+    def get_config(self):
+        function = self.function
+        name = getattr(function, "__name__", None)
+        if (
+            name is not None
+            and keras.saving.get_registered_object(
+                keras.saving.get_registered_name(function)
+            )
+            is not function
+        ):
+            raise ValueError(
+                f"A schedule should be a registered function to be saved. Received: "
+                f"{name}. Mend: @keras.saving.register_keras_serializable() above its "
+                "definition, or a schedule of keras_vae.schedules"
+            )
+        return {"function": keras.saving.serialize_keras_object(function)}
+
+    def __repr__(self):
+        return f"Function({self.function!r})"
+
+
+def get(identifier, argument="beta"):
+    """Returns the schedule that a number, a function or a config stands for.
+
+    Args:
+        identifier: A number >= 0, a `Schedule`, a serialized one, a
+            `keras.optimizers.schedules.LearningRateSchedule` or a function of the step.
         argument: Name of the argument it was given for, for the error.
 
     Returns:
         A `Schedule`.
 
     Raises:
-        ValueError: If it is none of these, or a negative or infinite number.
+        ValueError: If it is none of these, or a value of it is negative.
 
     Example:
 
     >>> get(4.0)
     Constant(value=4.0)
     """
+    schedule = identifier
     if isinstance(identifier, dict):
-        identifier = keras.saving.deserialize_keras_object(identifier)
-    if isinstance(identifier, Schedule):
-        return identifier
+        schedule = keras.saving.deserialize_keras_object(identifier)
+    elif callable(identifier) and not isinstance(identifier, Schedule | type):
+        schedule = Function(identifier)
+    if isinstance(schedule, Schedule):
+        _check_not_negative(schedule, argument)
+        return schedule
     try:
-        value = float(identifier)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
+        return Constant(check_number(argument, identifier, minimum=0.0))
+    except ValueError:
         raise ValueError(
-            f"`{argument}` should be a finite number >= 0 or a schedule such as "
-            f"keras_vae.schedules.LinearWarmup(num_steps=1000). "
+            f"`{argument}` should be a finite number >= 0, a function of the step or a "
+            "schedule such as keras_vae.schedules.LinearWarmup(num_steps=1000). "
             f"Received: {argument}={identifier!r}"
-        )
-    return Constant(value)
+        ) from None
 
 
-def _finite(name, value):
-    value = float(value)
-    if not math.isfinite(value):
-        raise ValueError(f"`{name}` should be finite. Received: {name}={value}")
-    return value
-
-
-def _positive_integer(name, value):
-    if int(value) != value or value < 1:
-        raise ValueError(
-            f"`{name}` should be a positive integer. Received: {name}={value}"
-        )
-    return int(value)
+def _check_not_negative(schedule, argument):
+    """Raises if a value at one of some steps is negative, or no number."""
+    for step in np.linspace(0, max(schedule.num_steps, 1), 11).astype("int64"):
+        value = float(ops.convert_to_numpy(schedule(tf.constant(step))))
+        if not value >= 0:
+            raise ValueError(
+                f"`{argument}` should never be negative. Received: {argument}="
+                f"{schedule!r}, which is {value:g} at step {step}"
+            )

@@ -209,12 +209,14 @@ def test_the_table_is_the_same_on_every_machine():
 
 @pytest.fixture(scope="module")
 def z():
-    return noise.normal(noise.seed_rows(0, 0, 50_000), 40).numpy().astype("float64")
+    return noise.normal(noise.example_seeds(0, 0, 50_000), 40).numpy().astype("float64")
 
 
 @pytest.fixture(scope="module")
 def u():
-    return noise.uniform(noise.seed_rows(1, 0, 20_000), 40).numpy().astype("float64")
+    return (
+        noise.uniform(noise.example_seeds(1, 0, 20_000), 40).numpy().astype("float64")
+    )
 
 
 def test_normal_has_the_moments_of_the_normal_distribution(z):
@@ -248,12 +250,12 @@ def neighbours():
         "the next position": (rows, rows + np.int32([0, 1])),
         "the next seed": (rows, rows + np.int32([1, 0])),
         "positions of one seed": (
-            noise.seed_rows(3, 0, 20_000),
-            noise.seed_rows(3, 20_000, 20_000),
+            noise.example_seeds(3, 0, 20_000),
+            noise.example_seeds(3, 20_000, 20_000),
         ),
         "one seed and the next": (
-            noise.seed_rows(3, 0, 20_000),
-            noise.seed_rows(4, 0, 20_000),
+            noise.example_seeds(3, 0, 20_000),
+            noise.example_seeds(4, 0, 20_000),
         ),
         "the words exchanged": (rows, rows[:, ::-1]),
     }
@@ -438,7 +440,7 @@ def test_no_quantization_touches_the_noise(tmp_path, quantization):
 
 
 def test_the_numbers_of_a_seed_stay_from_version_to_version():
-    seed = noise.seed_rows(2026, 0, 2)
+    seed = noise.example_seeds(2026, 0, 2)
     np.testing.assert_array_equal(
         noise.uniform(seed, 3),
         np.float32(
@@ -461,25 +463,26 @@ def test_the_numbers_of_a_seed_stay_from_version_to_version():
     [(0, 0), (7, 7), (2**31, -(2**31)), (2**32 - 1, -1), (-1, -1), (2**40 + 3, 3)],
 )
 def test_any_python_integer_is_a_seed(seed, word):
-    rows = noise.seed_rows(seed, 5, 2)
+    rows = noise.example_seeds(seed, 5, 2)
     assert rows.dtype == tf.int32
     assert rows.numpy().tolist() == [[word, 5], [word, 6]]
 
 
 def test_positions_go_on_past_the_largest_int32():
-    rows = noise.seed_rows(0, 2**31 - 1, 2).numpy()
+    rows = noise.example_seeds(0, 2**31 - 1, 2).numpy()
     assert rows.tolist() == [[0, 2**31 - 1], [0, -(2**31)]]
 
 
 def test_seed_start_and_number_may_be_tensors():
     compiled = tf.function(
-        noise.seed_rows, input_signature=[tf.TensorSpec((), tf.int32)] * 3
+        noise.example_seeds, input_signature=[tf.TensorSpec((), tf.int32)] * 3
     )
     for arguments in [(7, 0, 3), (-7, 100, 1), (0, 5, 0)]:
         np.testing.assert_array_equal(
-            compiled(*(tf.constant(a) for a in arguments)), noise.seed_rows(*arguments)
+            compiled(*(tf.constant(a) for a in arguments)),
+            noise.example_seeds(*arguments),
         )
-    assert noise.seed_rows(np.int64(7), np.int64(1), np.int64(2)).shape == (2, 2)
+    assert noise.example_seeds(np.int64(7), np.int64(1), np.int64(2)).shape == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -494,7 +497,7 @@ def test_seed_start_and_number_may_be_tensors():
 )
 def test_a_seed_of_another_kind_is_refused(seed, received):
     with pytest.raises(
-        ValueError, match=r"seed must be .*\(batch, 2\).*seed_rows"
+        ValueError, match=r"seed must be .*\(batch, 2\).*example_seeds"
     ) as e:
         noise.normal(seed, 3)
     assert received in str(e.value)
@@ -516,6 +519,6 @@ def test_a_row_has_at_least_one_number(num_values):
 
 def test_a_seed_that_is_no_integer_is_refused():
     with pytest.raises(ValueError, match="seed must be a Python int or an int32"):
-        noise.seed_rows(1.5, 0, 3)
+        noise.example_seeds(1.5, 0, 3)
     with pytest.raises(ValueError, match="start must be a Python int or an int32"):
-        noise.seed_rows(1, np.int32([0, 1]), 3)
+        noise.example_seeds(1, np.int32([0, 1]), 3)

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from keras_vae import divergences, noise
-from keras_vae.evaluation.compiled import compiled_for_each_vae
-from keras_vae.layers.sampling import reparameterize
+from keras_vae import noise
+from keras_vae.arguments import check_integer
 from keras_vae.models import checks
+from keras_vae.models.inference import SEED_SPEC, concatenate, num_rows
 
 # Draws of z that are weighed together: enough for few, large steps, and a divisor of
 # the numbers of draws that people ask for.
@@ -56,8 +56,8 @@ def marginal_log_likelihood(vae, x, num_importance_samples=100, batch_size=512, 
         equation 8.
     """
     estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
-    return np.concatenate(
-        [estimator(batch) for batch in checks.batches_of("x", x, vae, batch_size)]
+    return concatenate(
+        estimator(batch) for batch in checks.batches_of("x", x, vae, batch_size)
     )
 
 
@@ -72,54 +72,50 @@ class ImportanceEstimator:
     """
 
     def __init__(self, vae, num_importance_samples, batch_size, seed):
-        self.vae = vae
-        self.num_importance_samples = checks.check_integer(
+        self.num_importance_samples = check_integer(
             "num_importance_samples", num_importance_samples, minimum=1
         )
-        batch_size = checks.check_integer("batch_size", batch_size, minimum=1)
+        batch_size = check_integer("batch_size", batch_size, minimum=1)
         self.examples_at_a_time = max(1, batch_size // DRAWS_AT_A_TIME)
-        self.seed = seed
+        self.seed = checks.check_seed(seed)
         self.num_examples = 0
+        self._estimate = vae.graph(
+            _estimate,
+            vae.input_spec_structure,
+            SEED_SPEC,
+            tf.TensorSpec((), tf.int32, name="num_draws"),
+        )
 
     def __call__(self, x):
-        """The next batch, a tensor or an array: a NumPy array `(batch,)`, nats."""
+        """The next batch, as `checks.batches_of` gives it: a NumPy array `(batch,)`."""
         results = []
-        for start in range(0, len(x), self.examples_at_a_time):
-            part = x[start : start + self.examples_at_a_time]
-            rows = noise.seed_rows(self.seed, self.num_examples, len(part))
-            estimate = _estimate(self.vae, part, rows, self.num_importance_samples)
-            results.append(estimate.numpy())
-            self.num_examples += len(part)
+        for start in range(0, num_rows(x), self.examples_at_a_time):
+            stop = start + self.examples_at_a_time
+            part = tf.nest.map_structure(lambda a, s=start, e=stop: a[s:e], x)
+            seeds = noise.example_seeds(self.seed, self.num_examples, num_rows(part))
+            draws = tf.constant(self.num_importance_samples)
+            results.append(self._estimate(part, seeds, draws).numpy())
+            self.num_examples += num_rows(part)
         return np.concatenate(results)
 
 
-@compiled_for_each_vae(tf.TensorSpec((), tf.int32))
-def _estimate(vae, x, seed, num_draws):
-    z_mean, z_log_var = vae.posterior(x)
-    total = tf.fill(tf.shape(x)[:1], tf.constant(-math.inf, tf.float64))
+def _estimate(vae, inputs, seed, num_draws):
+    inputs = vae.prepare(inputs)
+    target = inputs["x"] if isinstance(inputs, dict) else inputs
+    total = tf.fill(tf.shape(target)[:1], tf.constant(-math.inf, tf.float64))
+    q = vae.posterior(inputs)
     for first in tf.range(0, num_draws, DRAWS_AT_A_TIME):
-        log_weights = _log_weights(vae, x, z_mean, z_log_var, seed, first)
+        # New seeds for these draws; `normal` uses the counters [., 0].
+        seeds = noise.threefry2x32(seed, tf.stack([first, 1]))
+        z = q.sample(noise.draws(seeds, DRAWS_AT_A_TIME, vae.latent_shape))
+        log_joint = vae.log_likelihood(inputs, target, z) + vae.prior.log_prob(z)
+        log_weights = tf.cast(log_joint - q.log_prob(z), tf.float64)
         # The last step may draw more than was asked for.
         asked = first + tf.range(DRAWS_AT_A_TIME) < num_draws
         log_weights = tf.where(asked[:, None], log_weights, -math.inf)
         total = tf.concat([total[None], log_weights], axis=0)
         total = tf.reduce_logsumexp(total, axis=0)
     return total - tf.math.log(tf.cast(num_draws, tf.float64))
-
-
-def _log_weights(vae, x, z_mean, z_log_var, seed, first):
-    """log p(x|z) + log p(z) - log q(z|x) of the next draws: `(draws, batch)`, nats."""
-    # New seeds for these draws; `normal` uses the counters [., 0].
-    seed = noise.threefry2x32(seed, tf.stack([first, 1]))
-    draws = noise.normal(seed, DRAWS_AT_A_TIME * vae.latent_dim)
-    draws = tf.reshape(draws, (-1, DRAWS_AT_A_TIME, vae.latent_dim))
-    draws = tf.transpose(draws, (1, 0, 2))
-    z = reparameterize(z_mean, z_log_var, draws)
-    log_joint = vae.log_likelihood(x, z) + vae.prior.log_prob(z)
-    # log q(z|x) by the noise: z - z_mean has lost digits where q is narrow.
-    volume = 0.5 * tf.reduce_sum(z_log_var, axis=-1)
-    log_posterior = divergences.normal_log_prob(draws) - volume
-    return tf.cast(log_joint - log_posterior, tf.float64)
 
 
 def bits_per_dim(log_likelihood, data_shape):

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.evaluation.collapse import ACTIVE_VARIANCE
-from keras_vae.evaluation.compiled import compiled_for_each_vae
 from keras_vae.evaluation.likelihood import ImportanceEstimator, bits_per_dim
 from keras_vae.models import checks
+from keras_vae.models.inference import SEED_SPEC, num_rows
 
 
 def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
@@ -61,17 +61,18 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     estimator = None
     if num_importance_samples is not None:
         estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
-    batch_size = checks.check_integer("batch_size", batch_size, minimum=1)
+    seed = checks.check_seed(seed)
+    function = vae.graph(_terms, vae.input_spec_structure, SEED_SPEC)
     moments, count = {}, 0
     for batch in checks.batches_of("x", x, vae, batch_size):
-        values = _terms(vae, batch, noise.seed_rows(seed, count, len(batch)))
+        values = function(batch, noise.example_seeds(seed, count, num_rows(batch)))
         values = {name: np.float64(value) for name, value in values.items()}
         _check_finite(values["elbo"], count, vae.likelihood)
         if estimator is not None:
             values["marginal_log_likelihood"] = estimator(batch)
         for name, value in values.items():
             moments.setdefault(name, _Moments()).update(value)
-        count += len(batch)
+        count += num_rows(batch)
 
     elbo, kl = moments["elbo"], moments["kl"].mean
     active = moments["z_mean"].squares / count > ACTIVE_VARIANCE if count > 1 else None
@@ -94,16 +95,14 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     return metrics
 
 
-@compiled_for_each_vae()
-def _terms(vae, x, seed):
+def _terms(vae, inputs, seed):
     """What is averaged over the examples."""
-    terms = vae.elbo_terms(x, x, seed=seed)
-    kl_loss = tf.reduce_sum(terms.kl, axis=-1)
+    terms = vae.deterministic_terms(inputs, seed)
     return {
-        "elbo": -(terms.reconstruction_loss + kl_loss),
+        "elbo": terms.elbo,
         "reconstruction_loss": terms.reconstruction_loss,
         "kl": terms.kl,
-        "z_mean": terms.z_mean,
+        "z_mean": tf.reshape(terms.q.mean, (-1, vae.latent_dim)),
     }
 
 

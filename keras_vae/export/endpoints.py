@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.export import images
-from keras_vae.layers.sampling import reparameterize
 
 
 class Endpoint(NamedTuple):
@@ -65,8 +64,7 @@ def encoder_endpoints(vae):
     data_shape = (None, *vae.data_shape)
 
     def encode(x):
-        z_mean, z_log_var = vae.posterior(x)
-        return {"z_mean": z_mean, "z_log_var": z_log_var}
+        return vae.posterior(vae.prepare(x)).parameters
 
     def encode_uint8(x):
         return encode(tf.cast(x, tf.float32) / 255.0)
@@ -75,10 +73,9 @@ def encoder_endpoints(vae):
         return encode(images.decode(image_bytes, vae.data_shape))
 
     def encode_sample(x, seed):
-        answer = encode(x)
-        draws = noise.normal(seed, vae.latent_dim)
-        z = reparameterize(answer["z_mean"], answer["z_log_var"], draws)
-        return {"z": z, **answer}
+        q = vae.posterior(vae.prepare(x))
+        z = q.sample(noise.draws(seed, 1, vae.latent_shape))[0]
+        return {"z": z, **q.parameters}
 
     endpoints = [_endpoint(encode, x=tf.TensorSpec(data_shape, tf.float32))]
     if has_images(vae):
@@ -135,10 +132,10 @@ def decoder_endpoints(vae):
         return {"reconstruction": tf.cast(levels, tf.uint8)}
 
     def sample(seed):
-        z = vae.prior.sample(seed, vae.latent_dim)
+        z = vae.prior.sample(seed, vae.latent_shape)
         return {"z": z, **decode(z)}
 
-    z = tf.TensorSpec((None, vae.latent_dim), tf.float32)
+    z = tf.TensorSpec((None, *vae.latent_shape), tf.float32)
     endpoints = [_endpoint(decode, z=z)]
     if has_images(vae):
         endpoints.append(_endpoint(decode_uint8, z=z))

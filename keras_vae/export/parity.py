@@ -260,10 +260,10 @@ def questions(vae, x, seed=0):
         return {"reconstruction": _levels(vae.decode(z))}
 
     def sample(seed):
-        z = np.asarray(vae.prior.sample(seed, vae.latent_dim))
+        z = np.asarray(vae.prior.sample(seed, vae.latent_shape))
         return {"z": z, **decode(z)}
 
-    rows = noise.seed_rows(seed, 0, len(x)).numpy()
+    rows = noise.example_seeds(seed, 0, len(x)).numpy()
     rows[-1] = np.iinfo("int32").min, np.iinfo("int32").max  # the outermost there are
     z = encode_sample(x, rows)["z"]
     encoder = {

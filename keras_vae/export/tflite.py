@@ -265,7 +265,7 @@ def _calibration_inputs(vae, x):
     z = asked["decoder"]["decode"].inputs["z"]
     rows = asked["decoder"]["sample"].inputs["seed"]
     # Codes of data, and codes that an application draws from the prior itself.
-    z = np.concatenate([z, np.asarray(vae.prior.sample(rows, vae.latent_dim))])
+    z = np.concatenate([z, np.asarray(vae.prior.sample(rows, vae.latent_shape))])
     return {"encode/x": x, "decode/z": z, "parameters/z": z, "sample/seed": rows}
 
 

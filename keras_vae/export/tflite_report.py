@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from keras_vae import noise
+from keras_vae.distributions import Normal
 from keras_vae.export import flatbuffer
 from keras_vae.export.litert import LiteRTModel
 from keras_vae.export.parity import deviation, mean_deviation
@@ -60,12 +61,13 @@ def measure_elbo(vae, encoder, parameters, x, seed=0):
     """
     codes = _run(LiteRTModel(encoder), "encode", {"x": x})
     z_mean, z_log_var = codes["z_mean"], codes["z_log_var"]
-    draws = noise.normal(noise.seed_rows(seed, 0, len(x)), vae.latent_dim).numpy()
+    draws = noise.normal(noise.example_seeds(seed, 0, len(x)), vae.latent_dim).numpy()
     z = z_mean + np.exp(z_log_var / 2) * draws
     answer = _run(LiteRTModel(parameters), "parameters", {"z": z})["parameters"]
     target = x if vae.standardize is None else np.asarray(vae.standardize(x))
     log_prob = vae.likelihood.log_prob(target, answer)
-    kl = vae.prior.kl(z_mean, z_log_var, z[np.newaxis])
+    q = Normal(z_mean, z_log_var)
+    kl = vae.prior.kl(q, z[np.newaxis])
     return float(np.mean(log_prob - np.sum(kl, axis=-1)))
 
 

@@ -1,8 +1,11 @@
 """The reparameterization trick as a layer."""
 
+import math
+
 import keras
 import tensorflow as tf
-from keras import ops
+
+from keras_vae.distributions import reparameterize
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -55,10 +58,26 @@ class Sampling(keras.layers.Layer):
 
     def call(self, inputs):
         z_mean, z_log_var = inputs
-        noise = tf.random.stateless_normal(
-            tf.shape(z_mean), seed=self._next_seed(), dtype=z_mean.dtype
-        )
+        noise = tf.cast(self.noise(tf.shape(z_mean)), z_mean.dtype)
         return reparameterize(z_mean, z_log_var, noise)
+
+    def noise(self, shape):
+        """Standard normal noise, new at each call.
+
+        Args:
+            shape: Shape of it, integers or a tensor.
+
+        Returns:
+            float32 tensor. The same with XLA and without, to rounding.
+        """
+        # Philox gives the same integers wherever it runs, which the normal draws that
+        # TensorFlow makes of them are not.
+        bits = tf.random.stateless_uniform(
+            shape, self._next_seed(), None, None, tf.int32, alg="philox"
+        )
+        bits = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8)
+        uniform = (tf.cast(bits, tf.float32) + 0.5) * 2.0**-24
+        return math.sqrt(2.0) * tf.math.erfinv(2.0 * uniform - 1.0)
 
     def _next_seed(self):
         """The generator's next seed; another one on each replica."""
@@ -85,22 +104,3 @@ class Sampling(keras.layers.Layer):
 
     def load_own_variables(self, store):
         self.seed_generator.state.assign(store["random_state"])
-
-
-def reparameterize(z_mean, z_log_var, noise):
-    """`z_mean + exp(z_log_var / 2) * noise`, for noise from anywhere.
-
-    Args:
-        z_mean: Tensor `(..., latent_dim)`.
-        z_log_var: Tensor `(..., latent_dim)`.
-        noise: Tensor `(..., latent_dim)`, standard normal.
-
-    Returns:
-        Tensor `(..., latent_dim)`.
-
-    Example:
-
-    >>> float(reparameterize(1.0, 0.0, 2.0))
-    3.0
-    """
-    return z_mean + ops.exp(0.5 * ops.convert_to_tensor(z_log_var)) * noise

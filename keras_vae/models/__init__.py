@@ -1,5 +1,6 @@
 """Models: `VAE` and its relatives, one class a file."""
 
+from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "ElboTerms"]

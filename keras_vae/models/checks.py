@@ -1,54 +1,51 @@
 """What a VAE accepts, and what it says of the rest."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_integer, check_number
 
-def check_networks(encoder, decoder, likelihood):
-    """Checks that the parts of a VAE fit one another.
+__all__ = ["check_integer", "check_number"]
 
-    Returns:
-        `(data_shape, latent_dim)`.
-    """
-    for name, model in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            raise ValueError(
-                f"`{name}` should be a Keras model with known inputs, such as "
-                f"keras.Model(inputs, outputs). Received: {name}={model!r}"
-            )
-        if len(model.inputs) != 1:
-            raise ValueError(
-                f"`{name}` should have one input. Received: {len(model.inputs)} inputs"
-            )
-    outputs = encoder.outputs
+# Values are looked at in parts, so that a memory-mapped array stays on the disk.
+ROWS_AT_A_TIME = 4096
+
+
+def check_encoder(encoder, latent_shape):
+    """Raises unless an encoder returns the parameters of a diagonal normal."""
+    outputs = encoder.output
+    named = isinstance(outputs, dict)
+    if named and set(outputs) == {"z_mean", "z_log_var"}:
+        outputs = [outputs["z_mean"], outputs["z_log_var"]]
+    elif named:
+        raise ValueError(
+            "`encoder` should have the outputs z_mean and z_log_var. Received: "
+            f"{', '.join(outputs)}"
+        )
+    else:
+        outputs = encoder.outputs
     if len(outputs) != 2:
         raise ValueError(
             "`encoder` should have two outputs, keras.Model(x, [z_mean, z_log_var]); "
             f"the VAE samples z itself. Received: {len(outputs)} output(s) "
             f"{_shapes(outputs)}"
         )
-    z_mean, z_log_var = (tuple(output.shape) for output in outputs)
-    if z_mean != z_log_var or len(z_mean) != 2 or not z_mean[1]:
+    z_mean, z_log_var = _shapes(outputs)
+    if z_mean != z_log_var:
         raise ValueError(
             "`encoder` should return z_mean and z_log_var of one shape "
             f"(batch, latent_dim). Received: shapes {z_mean} and {z_log_var}"
         )
-    latent_dim = z_mean[1]
-    data_shape = tuple(encoder.inputs[0].shape[1:])
-    if not data_shape or None in data_shape:
+    if z_mean[1:] != latent_shape:
         raise ValueError(
-            "`encoder` should have an input of known shape (batch, *data_shape). "
-            f"Received: input shape {(None, *data_shape)}"
+            f"`decoder` should take z of shape (batch, {_dims(z_mean[1:])}), which "
+            f"the encoder returns. Received: input shape {(None, *latent_shape)}"
         )
-    z_shape = tuple(decoder.inputs[0].shape[1:])
-    if z_shape != (latent_dim,):
-        raise ValueError(
-            f"`decoder` should take z of shape (batch, {latent_dim}), the encoder's "
-            f"latent_dim. Received: input shape {(None, *z_shape)}"
-        )
+
+
+def check_decoder(decoder, likelihood, data_shape):
+    """Raises unless a decoder returns the parameters that a likelihood wants."""
     expected = (None, *likelihood.parameter_shape(data_shape))
     outputs = decoder.outputs
     if len(outputs) != 1:
@@ -63,30 +60,20 @@ def check_networks(encoder, decoder, likelihood):
             f"({likelihood.num_parameters} for each value): shape {expected}. "
             f"Received: shape {tuple(outputs[0].shape)}"
         )
-    return data_shape, latent_dim
 
 
 def _shapes(outputs):
     return [tuple(output.shape) for output in outputs]
 
 
-def check_number(name, value, minimum):
-    """Returns a finite float that is not below `minimum`."""
-    value = float(value)
-    if not (math.isfinite(value) and value >= minimum):
+def check_seed(seed):
+    """Returns a seed of examples as an int."""
+    if seed is None:
         raise ValueError(
-            f"`{name}` should be a finite number >= {minimum}. Received: {value}"
+            "`seed` should be an integer: the same data get the same numbers. "
+            "Received: seed=None"
         )
-    return value
-
-
-def check_integer(name, value, minimum):
-    """Returns an integer that is not below `minimum`."""
-    if isinstance(value, bool) or int(value) != value or value < minimum:
-        raise ValueError(
-            f"`{name}` should be an integer >= {minimum}. Received: {value!r}"
-        )
-    return int(value)
+    return check_integer("seed", seed, minimum=-(2**31), maximum=2**32 - 1)
 
 
 def is_array(x):
@@ -94,6 +81,11 @@ def is_array(x):
     return isinstance(x, np.ndarray | tf.Tensor | list | tuple) or (
         hasattr(x, "__array__") and not isinstance(x, keras.utils.PyDataset)
     )
+
+
+def is_arrays(x):
+    """Whether `x` is an array, or a dictionary of arrays."""
+    return isinstance(x, dict) or is_array(x)
 
 
 def check_shape(name, x, shape):
@@ -113,11 +105,34 @@ def check_shape(name, x, shape):
     return x
 
 
-def check_array(name, x, vae, support=False):
-    """Returns `x` as an array that the VAE can take, or says what is wrong with it.
+def check_data(name, x, vae, support=False):
+    """Returns data as arrays that the VAE can take, or says what is wrong with them.
 
-    Values are checked in parts, so that a memory-mapped array stays on the disk.
+    Args:
+        name: `"x"` or `"target"`, for errors.
+        x: Array, or dictionary of arrays.
+        vae: `VAE`.
+        support: Whether x has to lie in the support of the likelihood.
     """
+    if x is None:
+        raise ValueError(
+            f"`{name}` should be data of shape (n, {_dims(vae.data_shape)}). "
+            "Received: None"
+        )
+    if not isinstance(x, dict):
+        if len(vae.input_specs) > 1 and name == "x":
+            raise ValueError(_wants_dictionary(vae.input_specs))
+        return check_array(name, x, vae, support)
+    _check_names(x, vae.input_specs)
+    arrays = {"x": check_array("x", x["x"], vae, support)}
+    for key, spec in vae.input_specs.items():
+        if key != "x":
+            arrays[key] = _check_further(key, x[key], spec, len(arrays["x"]))
+    return arrays
+
+
+def check_array(name, x, vae, support=False):
+    """Returns `x` as an array of examples, or says what is wrong with it."""
     if isinstance(x, list | tuple):
         try:
             x = np.asarray(x)
@@ -129,42 +144,129 @@ def check_array(name, x, vae, support=False):
     elif not isinstance(x, np.ndarray):
         x = np.asarray(x)
     check_shape(name, x, vae.data_shape)
-    check_dtype(name, x.dtype)
-    for start in range(0, len(x), 4096):
-        part = x[start : start + 4096]
-        if not np.isfinite(part).all():
+    check_dtype(name, x.dtype, is_binary=x.dtype == np.uint8 and x.max() <= 1)
+    for start in range(0, len(x), ROWS_AT_A_TIME):
+        part = x[start : start + ROWS_AT_A_TIME]
+        if x.dtype.kind not in "biu" and not np.isfinite(part).all():
             bad = np.argwhere(~np.isfinite(part))[0]
             raise ValueError(
                 f"`{name}` should be finite. Received: {part[tuple(bad)]} at index "
                 f"{(int(bad[0]) + start, *map(int, bad[1:]))}"
             )
         if support:
-            units = part if vae.standardize is None else vae.standardize(part)
-            inside = vae.likelihood.in_support(tf.cast(units, tf.float32)).numpy()
-            if not inside.all():
-                index = start + int(np.argmin(inside))
-                low, high = float(x[index].min()), float(x[index].max())
-                hint = ""
-                if high > 1.5 and "[0, 1]" in vae.likelihood.support:
-                    hint = f". 8-bit images are scaled by {name} / 255"
-                raise ValueError(
-                    f"`{name}` should lie in the support of the likelihood "
-                    f"{vae.likelihood.identifier!r}: {vae.likelihood.support}. "
-                    f"Received: values from {low:g} to {high:g} in example {index}"
-                    f"{hint}"
-                )
-    return x
+            _check_support(name, part, start, vae)
+    return x if x.dtype.kind == "f" or x.dtype.name == "bfloat16" else _as_float(x)
 
 
-def check_batch(name, x, data_shape):
-    """Returns a batch as a float32 tensor of the right shape; works in a graph."""
+def _as_float(x):
+    return x.astype("float32")
+
+
+def _check_support(name, part, start, vae):
+    units = tf.cast(part, tf.float32)
+    if vae.standardize is not None:
+        units = vae.standardize(units)
+    inside = vae.likelihood.in_support(units).numpy()
+    if inside.all():
+        return
+    index = int(np.argmin(inside))
+    low, high = float(part[index].min()), float(part[index].max())
+    hint = ""
+    if high > 1.5 and vae.likelihood.mean_range == (0.0, 1.0):
+        hint = f". 8-bit images are scaled by {name} / 255"
+    raise ValueError(
+        f"`{name}` should lie in the support of the likelihood "
+        f"{vae.likelihood.identifier!r}: {vae.likelihood.support}. "
+        f"Received: values from {low:g} to {high:g} in example {start + index}{hint}"
+    )
+
+
+def check_inputs(inputs, specs):
+    """A dictionary of tensors, checked against specs; works in a graph.
+
+    Args:
+        inputs: A batch: x, or a dictionary with x and what else there is.
+        specs: `tf.TensorSpec` by name; x among them.
+
+    Returns:
+        Dictionary of tensors by name, x in float32.
+    """
+    if not isinstance(inputs, dict):
+        if len(specs) > 1:
+            raise ValueError(_wants_dictionary(specs))
+        inputs = {"x": inputs}
+    _check_names(inputs, specs)
+    return {
+        name: check_batch(name, inputs[name], spec.shape[1:], spec.dtype)
+        for name, spec in specs.items()
+    }
+
+
+def _wants_dictionary(specs):
+    names = ", ".join(f"{name!r}: ..." for name in specs)
+    return f"The model takes a dictionary {{{names}}}. Received: x alone"
+
+
+def _check_names(inputs, specs):
+    missing, further = [*(set(specs) - set(inputs))], [*(set(inputs) - set(specs))]
+    if missing or further:
+        has = f"lacks {', '.join(map(repr, sorted(missing)))}" if missing else ""
+        if further:
+            has += " and " if has else ""
+            has += f"has {', '.join(map(repr, sorted(further)))}, which it does not use"
+        raise ValueError(
+            f"The model takes {', '.join(map(repr, specs))}. Received: a dictionary "
+            f"that {has}"
+        )
+
+
+def _check_further(name, values, spec, num_rows):
+    """What goes in beside x, as an array of the right type, a row for each example."""
+    values = np.asarray(values)
+    row = tuple(spec.shape[1:])
+    if row == (1,) and values.ndim == 1:
+        values = values[:, None]
+    if values.shape != (num_rows, *row):
+        raise ValueError(
+            f"`{name}` should have shape {(num_rows, *row)}, a row for each example. "
+            f"Received: shape {values.shape}"
+        )
+    return values.astype(spec.dtype.as_numpy_dtype)
+
+
+def check_conditions(conditions, vae, num_rows):
+    """Arrays of what the decoder takes beside z: `num_rows` rows of each.
+
+    One row, `vae.conditions[name].shape[1:]`, stands for all.
+    """
+    wanted = {name: vae.conditions[name] for name in vae.decoder_conditions}
+    if set(conditions) != set(wanted):
+        raise ValueError(
+            f"The decoder takes {', '.join(['z', *wanted])}. Received: "
+            f"{', '.join(['z', *conditions])}"
+        )
+    arrays = {}
+    for name, spec in wanted.items():
+        values = np.asarray(conditions[name])
+        row = tuple(spec.shape[1:])
+        if values.shape == row or (values.shape == () and row == (1,)):
+            values = np.broadcast_to(values, (num_rows, *row))
+        arrays[name] = _check_further(name, values, spec, num_rows)
+    return arrays
+
+
+def check_batch(name, x, data_shape, dtype=tf.float32):
+    """Returns a batch as a tensor of the right shape and type; works in a graph."""
     if isinstance(x, tf.RaggedTensor | tf.SparseTensor | dict | list | tuple):
         raise ValueError(
             f"`{name}` should be one dense tensor of shape "
             f"(batch, {_dims(data_shape)}). Received: {type(x).__name__}"
         )
     x = tf.convert_to_tensor(x)
-    shape = x.shape
+    shape, data_shape = x.shape, tuple(data_shape)
+    if data_shape == (1,) and shape.rank == 1:
+        x = x[:, None]
+        shape = x.shape
     if shape.rank is not None:
         expected = (None, *data_shape)
         if shape.rank != len(expected) or not shape[1:].is_compatible_with(data_shape):
@@ -173,39 +275,71 @@ def check_batch(name, x, data_shape):
                 f"`{name}` should have shape (batch, {_dims(data_shape)}). "
                 f"Received: shape {tuple(shape)}{hint}"
             )
-    check_dtype(name, x.dtype.as_numpy_dtype)
-    return tf.ensure_shape(tf.cast(x, tf.float32), (None, *data_shape))
+    if name in ("x", "target"):
+        check_dtype(name, x.dtype.as_numpy_dtype)
+    return tf.ensure_shape(tf.cast(x, dtype), (None, *data_shape))
 
 
-def check_dtype(name, dtype):
-    """Raises unless the dtype is floating-point."""
-    dtype = tf.as_dtype(dtype) if not isinstance(dtype, np.dtype) else dtype
+def check_dtype(name, dtype, is_binary=False):
+    """Raises unless the type is one of numbers, and not that of 8-bit images.
+
+    Those are 0 to 255 in their type and 0 to 1 in a model: nothing tells which of the
+    two is meant, unless all of them are 0 or 1.
+    """
     kind = np.dtype(getattr(dtype, "as_numpy_dtype", dtype))
-    if kind.kind == "f" or kind.name == "bfloat16":
-        return
-    mend = f"{name}.astype('float32')"
-    if kind.name == "uint8":
-        mend += " / 255 scales 8-bit images to [0, 1]"
-    raise ValueError(
-        f"`{name}` should be floating-point. Received: dtype {kind.name}. Mend: {mend}"
-    )
+    if kind.name == "uint8" and not is_binary:
+        raise ValueError(
+            f"`{name}` should be floating-point. Received: dtype uint8. Mend: "
+            f"{name}.astype('float32') / 255 scales 8-bit images to [0, 1]"
+        )
+    if kind.kind not in "biuf" and kind.name != "bfloat16":
+        raise ValueError(
+            f"`{name}` should be numbers. Received: dtype {kind.name}. Mend: "
+            f"{name}.astype('float32')"
+        )
 
 
-def batches_of(name, x, vae, batch_size):
-    """Batches of an array, a `tf.data.Dataset` or another iterable of batches."""
+def batches_of(name, x, vae, batch_size, support=False):
+    """Batches of arrays, of a `tf.data.Dataset` or of another iterable of batches.
+
+    Yields:
+        A float32 array, or a dictionary of arrays where the model takes more than x.
+    """
     check_integer("batch_size", batch_size, minimum=1)
-    if is_array(x):
-        x = check_array(name, x, vae)
-        for start in range(0, len(x), batch_size):
-            yield np.asarray(x[start : start + batch_size], dtype="float32")
+    rank = 1 + len(vae.data_shape)
+    is_list = isinstance(x, list) and all(np.ndim(batch) == rank for batch in x)
+    if x is None or (is_arrays(x) and not (is_list and x)):
+        x = check_data(name, x, vae, support)
+        rows = len(x["x"] if isinstance(x, dict) else x)
+        for start in range(0, rows, batch_size):
+            yield tf.nest.map_structure(
+                lambda array, start=start: _as_batch(array[start : start + batch_size]),
+                _single(x),
+            )
         return
-    empty = True
+    start = 0
     for batch in x:
         batch = batch[0] if isinstance(batch, list | tuple) else batch
-        yield check_batch(name, batch, vae.data_shape)
-        empty = False
-    if empty:
+        batch = _single(check_inputs(batch, vae.input_specs))
+        main = batch["x"] if isinstance(batch, dict) else batch
+        if support:
+            _check_support(name, main.numpy(), start, vae)
+        start += len(main)
+        yield batch
+    if start == 0:
         raise ValueError(f"`{name}` should hold at least one example. Received: none")
+
+
+def _as_batch(array):
+    """x in float32; a label stays an integer."""
+    return np.asarray(array, "float32" if array.dtype.kind == "f" else array.dtype)
+
+
+def _single(inputs):
+    """x itself of a dictionary that holds nothing else."""
+    if isinstance(inputs, dict) and set(inputs) == {"x"}:
+        return inputs["x"]
+    return inputs
 
 
 def _dims(shape):

@@ -4,12 +4,15 @@ import contextlib
 
 import keras
 
+from keras_vae.models.keras_private import ObjectSharingScope
+
 
 def float32_copy(vae):
     """The same model computing in float32, whatever precision it was trained in.
 
     A model trained under mixed precision does not convert to TFLite, and would answer
-    with less precision than its weights have.
+    with less precision than its weights have. Parts that two others share are shared
+    in the copy too.
 
     Args:
         vae: A `keras_vae.VAE`.
@@ -26,18 +29,29 @@ def float32_copy(vae):
     >>> float32_copy(vae) is vae
     True
     """
-    config = vae.get_config()
+    with ObjectSharingScope():
+        config = vae.get_config()
     float32_config = _in_float32(config)
     if float32_config == config:
         return vae
     # A layer of the user's own need not be registered to be copied.
-    parts = [vae.encoder, vae.decoder, vae.likelihood, vae.prior]
-    layers = [layer for part in parts for layer in part._flatten_layers()]
-    custom_objects = {type(layer).__name__: type(layer) for layer in layers}
-    with _global_float32(), keras.saving.custom_object_scope(custom_objects):
+    custom_objects = {type(layer).__name__: type(layer) for layer in _layers(vae)}
+    with (
+        _global_float32(),
+        keras.saving.custom_object_scope(custom_objects),
+        ObjectSharingScope(),
+    ):
         copy = type(vae).from_config(float32_config)
     copy.set_weights(vae.get_weights())
     return copy
+
+
+def _layers(model):
+    """All layers of the parts of a model, by the public names of Keras."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
 
 
 @contextlib.contextmanager

@@ -3,25 +3,36 @@
 import keras
 import tensorflow as tf
 
-from keras_vae.models import checks
+from keras_vae.models import data_forms
+from keras_vae.models.steps import Steps
 from keras_vae.models.training_guard import TrainingGuard
 
 
-class Trainer(keras.Model):
+class Trainer(Steps):
     """A `keras.Model` that checks its data, and is watched while it trains."""
 
-    def compile(self, optimizer="adam", loss=None, *, metrics=None, **kwargs):
+    def compile(
+        self,
+        optimizer="adam",
+        loss=None,
+        *,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
         """Configures training; see `keras.Model.compile`.
 
         Args:
             optimizer: Name or instance of a Keras optimizer.
             loss: Not to be given: the likelihood and the prior make it.
-            metrics: Keras metrics of `(target, reconstruction)`.
-            **kwargs: `weighted_metrics`, `run_eagerly`, `steps_per_execution`,
-                `jit_compile`, `auto_scale_loss` of `keras.Model.compile`.
+            metrics: List of Keras metrics of `(target, reconstruction)`.
+            weighted_metrics: The same, weighted by `sample_weight`.
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`,
+                `auto_scale_loss` of `keras.Model.compile`.
 
         Raises:
-            ValueError: If a `loss` is given.
+            ValueError: If a `loss` is given, or what a strategy of several replicas
+                cannot do.
         """
         if loss is not None or kwargs.pop("loss_weights", None) is not None:
             raise ValueError(
@@ -29,10 +40,33 @@ class Trainer(keras.Model):
                 "`loss`, and choose VAE(..., likelihood='bernoulli') or another one. "
                 "A new objective is a subclass that overrides `objective`."
             )
-        super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            for name, default in (("jit_compile", False), ("steps_per_execution", 1)):
+                if kwargs.get(name, default) not in (default, "auto"):
+                    raise ValueError(
+                        f"`{name}` does not work on several replicas. Received: "
+                        f"{name}={kwargs[name]}. Mend: compile({name}={default})"
+                    )
+        self._compile_metrics_config = {
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        self._plain_metrics = [_metric(m) for m in tf.nest.flatten(metrics or [])]
+        self._weighted_metrics = [
+            _metric(m) for m in tf.nest.flatten(weighted_metrics or [])
+        ]
+        super().compile(optimizer=optimizer, **kwargs)
         # Here rather than in the first step: a step that failed while it was traced
         # can then be followed by another.
         self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config |= keras.saving.serialize_keras_object(
+                {k: v for k, v in self._compile_metrics_config.items() if v}
+            )
+        return config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -53,17 +87,16 @@ class Trainer(keras.Model):
         """Trains the model; see `keras.Model.fit`.
 
         Args:
-            x: Array `(n, *data_shape)`, or batches of it (`tf.data.Dataset`,
-                `PyDataset`, generator) as `x`, `(x,)`, `(x, target)` or
-                `(x, target, sample_weight)`.
+            x: Array `(n, *data_shape)`, a dictionary `{"x": ..., ...}` of arrays, a
+                tuple `(x,)`, `(x, target)` or `(x, target, sample_weight)`, or batches
+                of any of these (`tf.data.Dataset`, `PyDataset`, generator).
             y: Array of the same shape: the target, `x` itself unless given.
             batch_size: Integer, 32 unless given, for arrays.
             epochs: Integer.
             verbose: As in Keras.
             callbacks: List of Keras callbacks.
             validation_split: Part of the arrays to validate on instead.
-            validation_data: `x`, `(x,)`, `(x, target)` or `(x, target,
-                sample_weight)`, as arrays or as batches.
+            validation_data: In any form that x may have.
             sample_weight: Array `(n,)`, with or without a target.
             **kwargs: Further arguments of `keras.Model.fit`.
 
@@ -71,38 +104,42 @@ class Trainer(keras.Model):
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: If the data have another shape, are not floating-point,
-                finite and within the likelihood's support.
+            ValueError: If the data have another shape, are not numbers, finite and
+                within the likelihood's support.
             FloatingPointError: If a part of the loss stops being finite; the weights
-                are then those of the last good step.
+                and the state of all layers are then those of the last good step.
         """
         if kwargs.get("class_weight") is not None:
             raise ValueError(
                 "A VAE has no classes to weigh. Received: class_weight="
                 f"{kwargs['class_weight']}. Weigh examples by `sample_weight`."
             )
-        x, y = self._check_arrays(x, y, sample_weight)
-        if isinstance(validation_data, list | tuple):
-            validation_data = self._check_validation(validation_data)
-        elif checks.is_array(validation_data):
-            validation_data, _ = self._check_arrays(validation_data, None, None)
-        guard = TrainingGuard(kwargs.get("initial_epoch", 0))
+        x, y, sample_weight = data_forms.check(self, x, y, sample_weight)
+        if validation_data is not None:
+            parts = data_forms.check(self, *data_forms.unpack(validation_data))
+            # `evaluate` gets these after each epoch, and knows them by themselves.
+            self._checked.data = parts[0]
+            validation_data = keras.utils.pack_x_y_sample_weight(*parts)
+        guard = TrainingGuard()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(guard)
         else:
             callbacks = [*tf.nest.flatten(callbacks or []), guard]
-        return super().fit(
-            x=x,
-            y=y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            **kwargs,
-        )
+        try:
+            return super().fit(
+                x=x,
+                y=y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                sample_weight=sample_weight,
+                **kwargs,
+            )
+        finally:
+            self._checked.data = None
 
     def evaluate(
         self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs
@@ -112,26 +149,18 @@ class Trainer(keras.Model):
         Arguments and returned values are those of `keras.Model.evaluate`; data may
         come in every form that `fit` takes.
         """
-        if not kwargs.get("_use_cached_eval_dataset"):  # fit checked those itself
-            x, y = self._check_arrays(x, y, sample_weight)
+        if x is None or x is not self._checked.data:
+            x, y, sample_weight = data_forms.check(self, x, y, sample_weight)
         return super().evaluate(
             x, y, batch_size, *args, sample_weight=sample_weight, **kwargs
         )
 
-    def _check_arrays(self, x, y, sample_weight):
-        """Checked arrays; what comes as batches is checked in the graph."""
-        if not checks.is_array(x):
-            return x, y
-        if y is None:
-            x = checks.check_array("x", x, self, support=True)
-            # Keras drops the weights of an x without a target.
-            return x, (None if sample_weight is None else x)
-        return (
-            checks.check_array("x", x, self),
-            checks.check_array("target", y, self, support=True),
-        )
 
-    def _check_validation(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        x, y = self._check_arrays(x, y, sample_weight)
-        return tuple(part for part in (x, y, sample_weight) if part is not None)
+def _metric(identifier):
+    """A Keras metric of its own, named as it was asked for."""
+    metric = keras.metrics.get(identifier)
+    if not isinstance(metric, keras.metrics.Metric):
+        metric = keras.metrics.MeanMetricWrapper(metric, name=metric.__name__)
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric

@@ -10,22 +10,23 @@ class TrainingGuard(keras.callbacks.Callback):
     """Warns of a warm-up that outlasts training and stops at a loss that is not finite.
 
     `VAE.fit` adds it by itself.
-
-    Args:
-        initial_epoch: Epoch at which `fit` begins.
     """
 
-    def __init__(self, initial_epoch=0):
-        super().__init__()
-        self.initial_epoch = initial_epoch
-
     def on_train_begin(self, logs=None):
+        self.epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.epoch is None:
+            self._check_schedules(epoch)
+        self.epoch = epoch
+
+    def _check_schedules(self, first_epoch):
+        # Here, and not when training begins: what resumes a training decides only then
+        # at which epoch.
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
         if not steps or not epochs:
             return
-        # BackupAndRestore sets the model's own attribute, which then counts.
-        initial_epoch = self.model._initial_epoch or self.initial_epoch
-        last = self._step() + steps * (epochs - initial_epoch)
+        last = self._step() + steps * (epochs - first_epoch)
         for name in ("beta", "capacity"):
             schedule = getattr(self.model, name)
             if schedule is not None and schedule.num_steps > last:
@@ -37,13 +38,9 @@ class TrainingGuard(keras.callbacks.Callback):
                     stacklevel=1,  # what calls this is Keras, not the user
                 )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
     def on_train_batch_end(self, batch, logs=None):
         if math.isfinite(float(logs["loss"])):
             return
-        step = self._step() + 1
         values = {
             name: float(logs[name]) for name in ("reconstruction_loss", "kl_loss")
         }
@@ -52,19 +49,26 @@ class TrainingGuard(keras.callbacks.Callback):
             cause = " and ".join(f"{name} became {values[name]}" for name in bad)
         else:
             cause = "the gradient (or a regularisation loss) stopped being finite"
-        hint = "Lower the learning rate or clip gradients (clipnorm=...)."
-        if math.isnan(values["kl_loss"]) and math.isinf(values["reconstruction_loss"]):
-            hint = "Data that are not finite do this: look for nan among them."
-        elif math.isinf(values["reconstruction_loss"]):
-            likelihood = self.model.likelihood
-            hint = (
-                f"Data outside the support of the likelihood "
-                f"{likelihood.identifier!r}, {likelihood.support}, do this: check "
-                "their values and scale."
-            )
         raise FloatingPointError(
-            f"Training stopped at step {step} (epoch {self.epoch + 1}): {cause}. The "
-            f"weights are those of the last good step. {hint}"
+            f"Training stopped at step {self._step() + 1} (epoch {self.epoch + 1}): "
+            f"{cause}. The weights are those of the last good step. {self._hint()}"
+        )
+
+    def _hint(self):
+        faults = self.model.faults
+        for name in ("x", "target", "sample_weight"):
+            if name in faults:
+                return f"`{name}` is not finite in this batch: look for nan among them."
+        if "support" in faults:
+            likelihood = self.model.likelihood
+            return (
+                "This batch has data outside the support of the likelihood "
+                f"{likelihood.identifier!r}, {likelihood.support}: check their values "
+                "and scale."
+            )
+        return (
+            "The data of this batch are in order: the model overflowed. Lower the "
+            "learning rate or clip gradients (clipnorm=...)."
         )
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,33 +1,24 @@
 """The variational autoencoder."""
 
-from typing import NamedTuple
+import functools
+import inspect
 
 import keras
 import tensorflow as tf
 
-from keras_vae import likelihoods, noise, priors, schedules
-from keras_vae.layers.sampling import Sampling, reparameterize
-from keras_vae.models import checks
-from keras_vae.models.answers import Answers
+from keras_vae import likelihoods, priors, schedules
+from keras_vae.arguments import check_integer, check_number
+from keras_vae.distributions import Normal
+from keras_vae.layers.sampling import Sampling
+from keras_vae.models import checks, interface
+from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.float32 import float32_copy
+from keras_vae.models.inference import Inference
 from keras_vae.models.trainer import Trainer
-
-# exp() of these neither overflows a sum over the batch nor underflows a variance.
-LOG_VAR_RANGE = (-30.0, 20.0)
-
-
-class ElboTerms(NamedTuple):
-    """What an objective is made of; see `VAE.elbo_terms`."""
-
-    z_mean: tf.Tensor  # (batch, latent_dim)
-    z_log_var: tf.Tensor  # (batch, latent_dim)
-    z: tf.Tensor  # (num_samples, batch, latent_dim)
-    reconstruction_loss: tf.Tensor  # (batch,), nats, averaged over the draws
-    kl: tf.Tensor  # (batch, groups), nats; its sum over groups is kl_loss
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
-class VAE(Answers, Trainer):
+class VAE(Inference, Trainer):
     """Variational autoencoder: an encoder and a decoder trained to maximise the ELBO.
 
     ```
@@ -43,14 +34,25 @@ class VAE(Answers, Trainer):
     and `elbo` (always at beta 1). `evaluate` draws its noise from fixed seeds: the
     same data give the same numbers, with any batch size.
 
+    Networks with further inputs make a conditional model: each input beside the data
+    (of the encoder) or the code (of the decoder) is a condition, by its name, and
+    `fit`, `encode`, ... take `{"x": x, "condition": c}`, `sample` and `decode` an
+    argument `condition`.
+
+    A variant overrides one of the tensor methods and nothing else: `posterior` for
+    another q(z|x), `decode_parameters` for another p(x|z), `objective` for another
+    bound, rarely `elbo_terms`.
+
     Args:
-        encoder: Functional Keras model, `x` -> `[z_mean, z_log_var]`.
+        encoder: Functional Keras model, `x` -> `[z_mean, z_log_var]` (or a dictionary
+            of these).
         decoder: Functional or sequential Keras model, `z` -> parameters of p(x|z),
             shape `(batch, *likelihood.parameter_shape(data_shape))`, unconstrained.
         likelihood: Name or instance of a `keras_vae.likelihoods.Likelihood`.
         prior: Name or instance of a `keras_vae.priors.Prior`.
-        beta: Weight of the KL: a number or a schedule (`keras_vae.schedules`).
-        capacity: Target of the KL in nats: a number, a schedule or `None`.
+        beta: Weight of the KL: a number, a schedule (`keras_vae.schedules`, or of
+            Keras) or a function of the step.
+        capacity: Target of the KL in nats: as `beta`, or `None`.
         free_bits: Floor, in nats, under each latent dimension's KL (averaged over
             the batch) in the loss.
         num_samples: Draws of z for each example over which the ELBO is averaged.
@@ -58,11 +60,18 @@ class VAE(Answers, Trainer):
             out in their own units, while encoder, decoder and likelihood see
             (and all nats are of) standardised data.
         seed: Integer seed of the noise in training; `None` draws one.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.Model`.
+        **kwargs: `name`, `trainable`, `dtype` of `keras.Model`.
+
+    `beta`, `capacity`, `free_bits` and `num_samples` may be assigned at any time, by a
+    callback say: they are converted as here, and the next step uses them.
 
     Attributes:
-        latent_dim: Integer, size of `z`.
         data_shape: Tuple, shape of one example.
+        latent_shape: Tuple, shape of one code: that of the decoder's input.
+        latent_dim: Integer, numbers in a code.
+        conditions: `tf.TensorSpec` of each input beside x, by name.
+        encoder_conditions: Names of those that the encoder takes.
+        decoder_conditions: Names of those that the decoder takes.
         sampling: The `Sampling` layer.
         step: Batches trained on so far: the position in the schedules, saved with the
             model.
@@ -108,131 +117,231 @@ class VAE(Answers, Trainer):
     ):
         # The parts cast for themselves: x must not become a float16 on its way in.
         super().__init__(autocast=False, **kwargs)
-        self.likelihood = likelihoods.get(likelihood)
-        self.data_shape, self.latent_dim = checks.check_networks(
-            encoder, decoder, self.likelihood
-        )
+        likelihood = likelihoods.get(likelihood)
+        self._interface = interface.read(encoder, decoder)
+        if type(self).posterior is VAE.posterior:
+            checks.check_encoder(encoder, self.latent_shape)
+        if type(self).decode_parameters is VAE.decode_parameters:
+            checks.check_decoder(decoder, likelihood, self.data_shape)
+        if standardize is not None and not callable(
+            getattr(standardize, "inverse", None)
+        ):
+            raise ValueError(
+                "`standardize` should be a keras_vae.layers.Standardize or None. "
+                f"Received: standardize={standardize!r}"
+            )
         self.encoder = encoder
         self.decoder = decoder
+        self.likelihood = likelihood
         self.prior = priors.get(prior)
-        self.beta = schedules.get(beta)
-        self.capacity = (
-            None if capacity is None else schedules.get(capacity, "capacity")
-        )
-        self.free_bits = checks.check_number("free_bits", free_bits, minimum=0.0)
-        self.num_samples = checks.check_integer("num_samples", num_samples, minimum=1)
+        if not self.prior.built:
+            self.prior.build(self.latent_shape)
+        self.prior.connect(self)
+        self.beta = beta
+        self.capacity = capacity
+        self.free_bits = free_bits
+        self.num_samples = num_samples
         self.standardize = standardize
-        self.seed = seed
-        self.sampling = Sampling(seed=seed, name="sampling")
-        self.step = self.add_weight(
-            name="step",
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
-        self.reconstruction_loss_tracker = keras.metrics.Mean("reconstruction_loss")
-        self.kl_loss_tracker = keras.metrics.Mean("kl_loss")
-        self.elbo_tracker = keras.metrics.Mean("elbo")
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
+        self.sampling = Sampling(seed=self.seed, name="sampling")
         self.built = True
+
+    @property
+    def data_shape(self):
+        return self._interface.data_shape
+
+    @property
+    def latent_shape(self):
+        return self._interface.latent_shape
+
+    @property
+    def latent_dim(self):
+        return self._interface.latent_dim
+
+    @property
+    def conditions(self):
+        return dict(self._interface.conditions)
+
+    @property
+    def encoder_conditions(self):
+        return self._interface.encoder.conditions
+
+    @property
+    def decoder_conditions(self):
+        return self._interface.decoder.conditions
+
+    @property
+    def input_specs(self):
+        """`tf.TensorSpec` of everything that `fit` is given, by name: x and conditions.
+
+        A model with a use for more (labels, say) overrides it and finds it in `inputs`.
+        """
+        x = tf.TensorSpec((None, *self.data_shape), tf.float32, name="x")
+        return {"x": x, **self._interface.conditions}
+
+    def __setattr__(self, name, value):
+        if name in ("encoder", "decoder", "likelihood", "prior", "standardize") and (
+            name in self.__dict__
+        ):
+            raise AttributeError(
+                f"`{name}` is a part of this model and stays. Mend: build another "
+                "model around the same networks, "
+                f"{type(self).__name__}(vae.encoder, vae.decoder, {name}=...)"
+            )
+        if name == "beta" or (name == "capacity" and value is not None):
+            value = schedules.get(value, name)
+            old = getattr(self, name, None)
+            if isinstance(value, schedules.Constant):
+                if isinstance(old, schedules.Constant):
+                    old.value = value.value  # the graphs read it: none is made anew
+                    return
+                value = schedules.Constant(value.value)  # not somebody else's
+        elif name == "free_bits":
+            value = check_number("free_bits", value, minimum=0.0)
+        elif name == "num_samples":
+            value = check_integer("num_samples", value, minimum=1)
+        super().__setattr__(name, value)
+        if name in self._arguments() and getattr(self, "built", False):
+            self._forget_graphs()
+
+    @classmethod
+    @functools.cache
+    def _arguments(cls):
+        """Names of the constructor's arguments, those of the bases among them."""
+        bases = [base for base in cls.__mro__ if issubclass(base, VAE)]
+        return {n for base in bases for n in inspect.signature(base).parameters}
 
     # Tensors in, tensors out: what training, the methods and the export are made of.
 
-    def posterior(self, x, training=False):
-        """Parameters of q(z|x), as tensors.
+    def prepare(self, inputs):
+        """What `fit` is given, as the tensor methods take it: checked, float32.
 
         Args:
-            x: Tensor `(batch, *data_shape)`, in the data's units.
+            inputs: Tensor `(batch, *data_shape)` in the data's units, or a dictionary
+                `{"x": ..., ...}` with what else the model takes.
+
+        Returns:
+            The tensor, or the dictionary where the model takes more than x. Of a model
+            that standardises, x is standardised.
+        """
+        prepared = checks.check_inputs(inputs, self.input_specs)
+        if self.standardize is not None:
+            prepared["x"] = self.standardize(prepared["x"])
+        return prepared if len(prepared) > 1 else prepared["x"]
+
+    def posterior(self, inputs, training=False):
+        """q(z|x): the method that another posterior overrides.
+
+        Args:
+            inputs: As `prepare` returns them.
             training: Whether the encoder runs in training mode.
 
         Returns:
-            `(z_mean, z_log_var)`, float32 tensors `(batch, latent_dim)`. `z_log_var` is
-            held within [-30, 20]; its gradient passes as if it were not.
+            A posterior, here `keras_vae.distributions.Normal`.
         """
-        x = checks.check_batch("x", x, self.data_shape)
-        if self.standardize is not None:
-            x = self.standardize(x)
-        z_mean, z_log_var = self.encoder(x, training=training)
-        z_log_var = tf.cast(z_log_var, tf.float32)
-        # Straight through: a clipped gradient would leave an encoder that overshot
-        # no way back.
-        excess = tf.stop_gradient(
-            tf.clip_by_value(z_log_var, *LOG_VAR_RANGE) - z_log_var
-        )
-        return tf.cast(z_mean, tf.float32), z_log_var + excess
+        outputs = self._interface.encoder(inputs, inputs, training)
+        if isinstance(outputs, dict):
+            outputs = outputs["z_mean"], outputs["z_log_var"]
+        return Normal(*outputs)
 
-    def reconstruction(self, z, training=False):
-        """Mean of p(x|z), as a tensor.
+    def decode_parameters(self, z, inputs=None, training=False):
+        """Parameters of p(x|z): the method that another decoder overrides.
 
         Args:
-            z: Tensor `(batch, latent_dim)`.
+            z: Tensor `(n, *latent_shape)`.
+            inputs: As `prepare` returns them, a row for each z; where new data are
+                made the conditions alone, or `None`.
             training: Whether the decoder runs in training mode.
 
         Returns:
-            float32 tensor `(batch, *data_shape)`, in the data's units.
+            Tensor `(n, *likelihood.parameter_shape(data_shape))`.
         """
-        mean = self.likelihood.mean(self.decoder(z, training=training))
-        return mean if self.standardize is None else self.standardize.inverse(mean)
+        return self._interface.decoder(z, inputs, training)
 
-    def call(self, x, training=False):
-        """Reconstruction of `x`, decoded from the posterior's mean."""
-        z_mean, _ = self.posterior(x, training=training)
-        return self.reconstruction(z_mean, training=training)
+    def reconstruction(self, z, inputs=None, training=False):
+        """Mean of p(x|z), as a tensor.
 
-    def elbo_terms(self, x, target, training=False, seed=None):
+        Args:
+            z: Tensor `(n, *latent_shape)`.
+            inputs: As for `decode_parameters`.
+            training: Whether the decoder runs in training mode.
+
+        Returns:
+            float32 tensor `(n, *data_shape)`, in the data's units.
+        """
+        return self._in_data_units(
+            self.likelihood.mean(self.decode_parameters(z, inputs, training))
+        )
+
+    def draw(self, z, seed, inputs=None):
+        """One draw of p(x|z) for each z, as a tensor.
+
+        Args:
+            z: Tensor `(n, *latent_shape)`.
+            seed: int32 tensor `(n, 2)`; a row determines its draw alone.
+            inputs: As for `decode_parameters`.
+
+        Returns:
+            float32 tensor `(n, *data_shape)`, in the data's units.
+        """
+        return self._in_data_units(
+            self.likelihood.sample(self.decode_parameters(z, inputs), seed)
+        )
+
+    def _in_data_units(self, x):
+        return x if self.standardize is None else self.standardize.inverse(x)
+
+    def call(self, inputs, training=False):
+        """Reconstruction of x, decoded from the mean of the posterior."""
+        inputs = self.prepare(inputs)
+        z = self.posterior(inputs, training=training).mean
+        return self.reconstruction(z, inputs, training=training)
+
+    def elbo_terms(self, inputs, target, noise, training=False):
         """The parts of the ELBO for one batch.
 
         Args:
-            x: Tensor `(batch, *data_shape)`: what is encoded.
-            target: Tensor `(batch, *data_shape)`: what is explained.
+            inputs: What is encoded, as `prepare` returns it.
+            target: Tensor `(batch, *data_shape)`: what is explained, in the same units.
+            noise: Standard normal, `(num_samples, batch, *latent_shape)`.
             training: Whether encoder and decoder run in training mode.
-            seed: int32 tensor `(batch, 2)`, from which the noise is drawn row by row,
-                or `None` to draw it from the `sampling` layer.
 
         Returns:
             `ElboTerms`.
         """
-        z_mean, z_log_var = self.posterior(x, training=training)
-        shape = (self.num_samples, -1, self.latent_dim)
-        if seed is None:
-            repeats = (self.num_samples, 1)
-            z = self.sampling([tf.tile(z_mean, repeats), tf.tile(z_log_var, repeats)])
-            z = tf.reshape(z, shape)
-        else:
-            draws = noise.normal(seed, self.num_samples * self.latent_dim)
-            draws = tf.reshape(draws, (-1, self.num_samples, self.latent_dim))
-            draws = tf.transpose(draws, (1, 0, 2))
-            z = reparameterize(z_mean, z_log_var, draws)
-        log_prob = self.log_likelihood(target, z, training)
-        return ElboTerms(
-            z_mean=z_mean,
-            z_log_var=z_log_var,
-            z=z,
-            reconstruction_loss=-tf.reduce_mean(log_prob, axis=0),
-            kl=self.prior.kl(z_mean, z_log_var, z),
-        )
+        q = self.posterior(inputs, training=training)
+        z = q.sample(noise)
+        log_likelihood = self.log_likelihood(inputs, target, z, training)
+        log_weights = log_likelihood + self.prior.log_prob(z) - q.log_prob(z)
+        return ElboTerms(q, z, log_likelihood, self.prior.kl(q, z), log_weights)
 
-    def log_likelihood(self, target, z, training=False):
+    def log_likelihood(self, inputs, target, z, training=False):
         """log p(target|z) for several draws of z for each example, as a tensor.
 
         Args:
-            target: Tensor `(batch, *data_shape)`, in the data's units.
-            z: Tensor `(num_samples, batch, latent_dim)`.
+            inputs: As `prepare` returns them.
+            target: Tensor `(batch, *data_shape)`, in the same units.
+            z: Tensor `(num_samples, batch, *latent_shape)`.
             training: Whether the decoder runs in training mode.
 
         Returns:
             float32 tensor `(num_samples, batch)`, nats.
         """
         num_samples = z.shape[0]
-        parameters = self.decoder(
-            tf.reshape(z, (-1, self.latent_dim)), training=training
+
+        def for_each_draw(tensor):
+            if num_samples == 1:
+                return tensor
+            return tf.tile(tensor, (num_samples, *[1] * (tensor.shape.rank - 1)))
+
+        parameters = self.decode_parameters(
+            tf.reshape(z, (-1, *self.latent_shape)),
+            tf.nest.map_structure(for_each_draw, inputs),
+            training,
         )
-        if self.standardize is not None:
-            target = self.standardize(target)
-        if num_samples > 1:
-            target = tf.tile(target, (num_samples, *[1] * len(self.data_shape)))
-        log_prob = self.likelihood.log_prob(target, parameters, training=training)
+        log_prob = self.likelihood.log_prob(
+            for_each_draw(target), parameters, training=training
+        )
         return tf.reshape(log_prob, (num_samples, -1))
 
     def objective(self, terms):
@@ -243,7 +352,7 @@ class VAE(Answers, Trainer):
 
         Returns:
             Tensor `(batch,)`; its mean over the batch is `loss` (to which the model
-            adds the regularisation losses of its layers).
+            adds the losses of its layers).
         """
         kl = terms.kl
         if self.free_bits > 0:
@@ -257,93 +366,7 @@ class VAE(Answers, Trainer):
             kl = tf.abs(kl - self.capacity(self.step))
         return terms.reconstruction_loss + self.beta(self.step) * kl
 
-    # Training.
-
-    def train_step(self, data):
-        x, target, sample_weight = self._unpack(data)
-        with tf.GradientTape() as tape:
-            terms = self.elbo_terms(x, target, training=True)
-            loss = self._loss(terms, sample_weight)
-            # Gradients are summed over the replicas.
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            scaled_loss = self.optimizer.scale_loss(loss / replicas)
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, variables)
-        loss = self._update(loss, gradients, variables)
-        return self._log(x, target, terms, loss, sample_weight)
-
-    def test_step(self, data):
-        x, target, sample_weight = self._unpack(data)
-        terms = self.elbo_terms(x, target, seed=self._evaluation_seed(tf.shape(x)[0]))
-        loss = self._loss(terms, sample_weight)
-        return self._log(x, target, terms, loss, sample_weight)
-
-    def _unpack(self, data):
-        """Checked `x`, `target` and `sample_weight` of what `fit` hands over."""
-        x, target, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        x = checks.check_batch("x", x, self.data_shape)
-        if target is None:
-            target = x
-        else:
-            target = checks.check_batch("target", target, self.data_shape)
-        if sample_weight is not None:
-            sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), (-1,))
-            sample_weight = tf.ensure_shape(sample_weight, target.shape[:1])
-        return x, target, sample_weight
-
-    def _loss(self, terms, sample_weight):
-        objective = self.objective(terms)
-        if sample_weight is not None:
-            objective = objective * sample_weight
-        return tf.add_n([tf.reduce_mean(objective), *self.losses])
-
-    def _update(self, loss, gradients, variables):
-        """Applies the gradients unless something is not finite; returns the loss.
-
-        After a bad step nothing is learned until the metrics are reset: the weights
-        and `step` stay those of the last good step, and the loss reads nan.
-        """
-
-        def apply():
-            self.optimizer.apply(gradients, variables)
-            self.step.assign_add(1)
-            return loss
-
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            return apply()  # an optimizer cannot update inside a branch of a replica
-        finite = tf.math.is_finite(loss + self._loss_tracker.total)
-        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            finite &= tf.math.is_finite(tf.linalg.global_norm(gradients))
-        return tf.cond(finite, apply, lambda: tf.constant(float("nan")))
-
-    def _log(self, x, target, terms, loss, sample_weight):
-        kl_loss = tf.reduce_sum(terms.kl, axis=-1)
-        reconstruction_loss = terms.reconstruction_loss
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(x)[0])
-        self.reconstruction_loss_tracker.update_state(
-            reconstruction_loss, sample_weight=sample_weight
-        )
-        self.kl_loss_tracker.update_state(kl_loss, sample_weight=sample_weight)
-        self.elbo_tracker.update_state(
-            -(reconstruction_loss + kl_loss), sample_weight=sample_weight
-        )
-        if self._compile_metrics is None:
-            return self.get_metrics_result()
-        reconstruction = self.reconstruction(terms.z_mean)
-        return self.compute_metrics(x, target, reconstruction, sample_weight)
-
-    def _evaluation_seed(self, batch_size):
-        """One seed for each example by its place in the data, as `elbo` has."""
-        start = tf.cast(self._loss_tracker.count, tf.int32)
-        replica = 0
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.stack(
-            [tf.fill([batch_size], replica), start + tf.range(batch_size)], axis=1
-        )
-
     # Files.
-
     def export(
         self,
         filepath,
@@ -363,17 +386,29 @@ class VAE(Answers, Trainer):
             input_signature: What the endpoint takes; by default batches of data, `x`.
             **kwargs: Further arguments of `keras.Model.export`.
         """
+        model = float32_copy(self)
         if input_signature is None:
-            input_signature = [
-                tf.TensorSpec((None, *self.data_shape), tf.float32, name="x")
-            ]
-        super(VAE, float32_copy(self)).export(
+            input_signature = [model.input_spec_structure]
+        super(VAE, model).export(
             filepath,
             format=format,
             verbose=verbose,
             input_signature=input_signature,
             **kwargs,
         )
+
+    def save(self, filepath, *args, **kwargs):
+        """Saves the model as a `.keras` file; see `keras.Model.save`.
+
+        Raises:
+            ValueError: If the file is to be an HDF5 one, which would not load.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` should end in .keras: an HDF5 file holds no model of this "
+                f"kind. Received: {str(filepath)!r}. Mend: vae.save('model.keras')"
+            )
+        super().save(filepath, *args, **kwargs)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -403,20 +438,17 @@ class VAE(Answers, Trainer):
         return cls(**config)
 
     def _random_states(self):
-        """Seed generators of the networks' own layers (dropout, say), by name.
+        """States of the seed generators of all parts (dropout, say), by name.
 
-        Keras saves none of them; `Sampling` saves its own.
+        Keras saves none of them.
         """
-        for name in ("encoder", "decoder"):
-            part = getattr(self, name)
-            weights = {id(weight) for weight in part.weights}
-            states = [v for v in part.variables if id(v) not in weights]
-            for index, state in enumerate(states):
-                yield f"{name}_random_state_{index}", state
+        weights = {id(weight) for weight in self.weights}
+        states = [v for v in self.variables if id(v) not in weights]
+        return {f"random_state_{i}": state for i, state in enumerate(states)}
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for name, state in self._random_states():
+        for name, state in self._random_states().items():
             store[name] = state
 
     def load_own_variables(self, store):
@@ -424,5 +456,6 @@ class VAE(Answers, Trainer):
         own = [*self._trainable_variables, *self._non_trainable_variables]
         for index, variable in enumerate(own):
             variable.assign(store[f"{index}"])
-        for name, state in self._random_states():
-            state.assign(store[name])
+        for name, state in self._random_states().items():
+            if name in store:
+                state.assign(store[name])

@@ -134,7 +134,7 @@ def test_image_files_are_their_pixels(vae):
 
 
 def test_encode_sample_is_the_reparameterization(vae, x):
-    seed = noise.seed_rows(3, 10, 7)
+    seed = noise.example_seeds(3, 10, 7)
     answer = arrays(encoder_endpoints(vae)["encode_sample"].function(x=x, seed=seed))
     draws = noise.normal(seed, 3).numpy().astype("float64")
     z_mean, z_log_var = (part.astype("float64") for part in vae.encode(x))
@@ -145,9 +145,11 @@ def test_encode_sample_is_the_reparameterization(vae, x):
 
 
 def test_sample_is_what_the_model_samples(vae):
-    answer = arrays(decoder_endpoints(vae)["sample"].function(noise.seed_rows(5, 0, 4)))
+    answer = arrays(
+        decoder_endpoints(vae)["sample"].function(noise.example_seeds(5, 0, 4))
+    )
     np.testing.assert_array_equal(
-        answer["z"], noise.normal(noise.seed_rows(5, 0, 4), 3)
+        answer["z"], noise.normal(noise.example_seeds(5, 0, 4), 3)
     )
     expected = vae.sample(4, seed=5)
     np.testing.assert_allclose(answer["reconstruction"], expected, atol=1e-6)

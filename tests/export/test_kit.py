@@ -105,7 +105,7 @@ def examples(vae):
     levels = np.random.default_rng(0).integers(0, 256, (3, *DATA_SHAPE), "uint8")
     x = levels.astype("float32") / 255
     z_mean, z_log_var = vae.encode(x)
-    seed = noise.seed_rows(7, 0, 3).numpy()
+    seed = noise.example_seeds(7, 0, 3).numpy()
     draws = noise.normal(seed, LATENT_DIM).numpy()
     z = z_mean + np.exp(z_log_var / 2) * draws
     posterior = {"z_mean": z_mean, "z_log_var": z_log_var}

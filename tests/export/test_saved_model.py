@@ -71,7 +71,7 @@ class Trained:
         levels = rng.integers(0, 256, (BATCH, *vae.data_shape)).astype("uint8")
         x = (levels / 255).astype("float32")
         z = rng.normal(size=(BATCH, 3)).astype("float32")
-        seed = noise.seed_rows(5, 0, BATCH).numpy()
+        seed = noise.example_seeds(5, 0, BATCH).numpy()
         z_mean, z_log_var = saved_model.float32_copy(vae).encode(x)
         posterior = {"z_mean": z_mean, "z_log_var": z_log_var}
         draws = noise.normal(seed, 3).numpy()

@@ -103,7 +103,7 @@ def test_float32_answers_what_was_trained(vae, exported, batch):
     answer = run(decoder, "decode", z=z_mean)["reconstruction"]
     np.testing.assert_allclose(answer, vae.decode(z_mean), rtol=0, atol=1e-5)
 
-    seed = noise.seed_rows(11, 0, batch).numpy()
+    seed = noise.example_seeds(11, 0, batch).numpy()
     answer = run(decoder, "sample", seed=seed)["reconstruction"]
     np.testing.assert_allclose(answer, vae.sample(batch, seed=11), rtol=0, atol=1e-5)
 

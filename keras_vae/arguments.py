@@ -1,0 +1,86 @@
+"""Checks of arguments, each said in one way."""
+
+import difflib
+import math
+import numbers
+
+import numpy as np
+
+
+def check_number(name, value, minimum=-math.inf):
+    """Returns `value` as a finite float that is not below `minimum`.
+
+    Args:
+        name: The argument, for the error.
+        value: What was given.
+        minimum: Number.
+
+    Raises:
+        ValueError: If it is something else.
+
+    Example:
+
+    >>> check_number("beta", 4, minimum=0.0)
+    4.0
+    """
+    number = float(value) if _is_number(value) else math.nan
+    if not (math.isfinite(number) and number >= minimum):
+        bound = f" >= {minimum:g}" if math.isfinite(minimum) else ""
+        raise ValueError(
+            f"`{name}` should be a finite number{bound}. Received: {name}={value!r}"
+        )
+    return number
+
+
+def check_integer(name, value, minimum, maximum=math.inf):
+    """Returns `value` as an int within bounds; NumPy's integers and 3.0 count.
+
+    Args:
+        name: The argument, for the error.
+        value: What was given.
+        minimum: Integer.
+        maximum: Integer or infinity.
+
+    Raises:
+        ValueError: If it is something else.
+
+    Example:
+
+    >>> check_integer("num_samples", 3.0, minimum=1)
+    3
+    """
+    number = float(value) if _is_number(value) else math.nan
+    if not (number == math.floor(number) if math.isfinite(number) else False) or not (
+        minimum <= number <= maximum
+    ):
+        bounds = f">= {minimum}"
+        if math.isfinite(maximum):
+            bounds = f"from {minimum} to {maximum}"
+        raise ValueError(
+            f"`{name}` should be an integer {bounds}. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def _is_number(value):
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return True
+    # NumPy's scalars and arrays of no dimension.
+    is_scalar = getattr(value, "shape", None) == ()
+    return is_scalar and np.asarray(value).dtype.kind in "iuf"
+
+
+def did_you_mean(value, names):
+    """` Did you mean 'x'?` of the nearest name, or nothing where none is near.
+
+    Args:
+        value: What was given.
+        names: The names there are.
+
+    Example:
+
+    >>> did_you_mean("gausian", ["gaussian", "laplace"])
+    " Did you mean 'gaussian'?"
+    """
+    near = difflib.get_close_matches(str(value).lower(), names, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,39 @@
+"""What has to be asked of Keras below its public names, all in one place.
+
+Each name here is private to Keras and may go with a new version: it was read in 3.15,
+and `tests/models/test_keras_private.py` says at once which one is missing.
+"""
+
+import contextlib
+
+from keras.src.backend.common import global_state
+from keras.src.layers.layer import CallContext
+from keras.src.saving.serialization_lib import ObjectSharingScope
+
+__all__ = ["ObjectSharingScope", "one_call"]
+
+# ObjectSharingScope: Keras opens it while it writes or reads a .keras file, so that a
+# part which two others hold is written once and comes back as one. A copy made in
+# memory needs the same, and there is no public name for it.
+
+
+@contextlib.contextmanager
+def one_call(model):
+    """Makes all calls of layers inside the block parts of one call of the model.
+
+    The losses of layers (`add_loss`, activity regularisers) are cleared when it
+    begins, and then add up: a layer that is called twice counts twice. Without it each
+    call of a part would clear the losses of that part, and what the model itself adds
+    would never be cleared.
+
+    Args:
+        model: `keras.Model`.
+    """
+    outside = global_state.get_global_attribute("current_call_ctx")
+    model._clear_losses()
+    context = CallContext(entry_layer=model)
+    global_state.set_global_attribute("current_call_ctx", context)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("current_call_ctx", outside)

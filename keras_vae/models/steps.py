@@ -1,0 +1,274 @@
+"""One step of training and one of evaluation, on one device or on several."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_vae import noise
+from keras_vae.models import checks, keras_private
+
+# What `train_step` finds in a batch whose loss is not finite, in the order of
+# `Steps.faults`.
+FAULTS = ("x", "target", "sample_weight", "support")
+
+
+class Batch(NamedTuple):
+    """One batch of one replica, checked and in the units of the model."""
+
+    inputs: Any
+    target: tf.Tensor
+    sample_weight: tf.Tensor | None
+    raw_target: tf.Tensor
+
+    @property
+    def size(self):
+        return tf.shape(self.target)[0]
+
+
+class _Untracked:
+    """What Keras should neither track nor save."""
+
+    def __init__(self, **values):
+        self.__dict__.update(values)
+
+
+class Steps(keras.Model):
+    """`train_step` and `test_step`, written once for all models.
+
+    They rest on the tensor methods of the model: `prepare`, `elbo_terms`, `objective`
+    and `reconstruction`.
+
+    Attributes:
+        step: Batches trained on so far, an int64 variable.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.loss_tracker = keras.metrics.Mean("loss")
+        self.reconstruction_loss_tracker = keras.metrics.Mean("reconstruction_loss")
+        self.kl_loss_tracker = keras.metrics.Mean("kl_loss")
+        self.elbo_tracker = keras.metrics.Mean("elbo")
+        self._plain_metrics = []
+        self._weighted_metrics = []
+        self._checked = _Untracked(data=None)
+        self._graphs = _Untracked(by_function={})
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self._counters = _Untracked(
+            examples=tf.Variable(0, False, dtype=tf.int64, aggregation=first),
+            faults=tf.Variable([False] * len(FAULTS), False, aggregation=first),
+        )
+
+    @property
+    def metrics(self):
+        # Those of this model and of its layers. `keras.Model` puts trackers of its own
+        # before them, which nothing here updates.
+        return keras.layers.Layer.metrics.fget(self)
+
+    @property
+    def faults(self):
+        """Names, among `FAULTS`, of what was wrong with the last bad batch."""
+        found = self._counters.faults.numpy()
+        return [name for name, bad in zip(FAULTS, found, strict=True) if bad]
+
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._counters.examples.assign(0)
+
+    def _forget_graphs(self):
+        """Makes a setting that was assigned count: graphs hold it as a constant."""
+        self._graphs.by_function.clear()
+        if self.train_function is not None:
+            self.make_train_function(force=True)
+        if self.test_function is not None:
+            self.make_test_function(force=True)
+
+    def train_step(self, data):
+        batch = self._unpack(data)
+        total_size = self._over_replicas(tf.cast(batch.size, tf.float32))
+        state = [v for v in self.non_trainable_variables if "float" in v.dtype]
+        before = [tf.convert_to_tensor(v) for v in state]
+        noise_shape = (self.num_samples, batch.size, *self.latent_shape)
+        with keras_private.one_call(self), tf.GradientTape() as tape:
+            terms = self.elbo_terms(
+                batch.inputs, batch.target, self.sampling.noise(noise_shape), True
+            )
+            loss, share = self._loss(terms, batch, total_size)
+            scaled_loss = self.optimizer.scale_loss(share)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled_loss, variables)
+        finite = self._is_finite(share, gradients)
+        update = self._update if self._num_replicas == 1 else self._update_replicas
+        update(finite, gradients, variables, state, before, batch)
+        loss = tf.where(finite, loss, float("nan"))
+        return self._log(terms, batch, loss)
+
+    def test_step(self, data):
+        batch = self._unpack(data)
+        seed = self._example_seeds(batch.size)
+        draws = noise.draws(seed, self.num_samples, self.latent_shape)
+        with keras_private.one_call(self):
+            terms = self.elbo_terms(batch.inputs, batch.target, draws)
+            loss, _ = self._loss(terms, batch, 1.0)
+        return self._log(terms, batch, loss)
+
+    def deterministic_terms(self, inputs, seed):
+        """`ElboTerms` of data as they come, each example explained by its own noise.
+
+        Args:
+            inputs: A batch as `fit` is given it; x is encoded and explained.
+            seed: int32 tensor `(batch, 2)`, of the noise, a row for each example.
+        """
+        inputs = self.prepare(inputs)
+        target = inputs["x"] if isinstance(inputs, dict) else inputs
+        draws = noise.draws(seed, self.num_samples, self.latent_shape)
+        return self.elbo_terms(inputs, target, draws)
+
+    def _unpack(self, data):
+        """The `Batch` in what `fit` hands over, checked."""
+        x, target, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs = self.prepare(x)
+        if target is None:
+            raw_target = x["x"] if isinstance(x, dict) else x
+            raw_target = checks.check_batch("x", raw_target, self.data_shape)
+            target = inputs["x"] if isinstance(inputs, dict) else inputs
+        else:
+            raw_target = checks.check_batch("target", target, self.data_shape)
+            target = raw_target
+            if self.standardize is not None:
+                target = self.standardize(target)
+        if sample_weight is not None:
+            sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), (-1,))
+            sample_weight = tf.ensure_shape(sample_weight, target.shape[:1])
+        return Batch(inputs, target, sample_weight, raw_target)
+
+    def _loss(self, terms, batch, total_size):
+        """The mean over this replica's examples, and its share of the whole batch's.
+
+        A replica may have fewer examples than the others, or none.
+        """
+        objective = self.objective(terms)
+        if batch.sample_weight is not None:
+            objective = objective * batch.sample_weight
+        total, size = tf.reduce_sum(objective), tf.cast(batch.size, tf.float32)
+        losses = tf.add_n([tf.cast(x, tf.float32) for x in (0.0, *self.losses)])
+        mean = tf.math.divide_no_nan(total, size) + losses
+        # Gradients are summed over the replicas.
+        return mean, total / total_size + losses / self._num_replicas
+
+    def _is_finite(self, share, gradients):
+        """Whether the loss, those before it and the gradients are finite."""
+        # After a bad step nothing is learned until the metrics are reset.
+        finite = tf.math.is_finite(share + self.loss_tracker.total)
+        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            finite &= tf.math.is_finite(tf.linalg.global_norm(gradients))
+        if self._num_replicas == 1:
+            return finite
+        return self._over_replicas(tf.cast(~finite, tf.float32)) == 0
+
+    def _update(self, finite, gradients, variables, state, before, batch):
+        """Applies the gradients, or leaves everything as it was before the step."""
+
+        def apply():
+            self.optimizer.apply(gradients, variables)
+            self.step.assign_add(1)
+
+        def undo():
+            # What layers change in the forward pass (moving statistics).
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value)
+            self._counters.faults.assign(self._find_faults(batch))
+
+        tf.cond(finite, apply, undo)
+
+    def _update_replicas(self, finite, gradients, variables, state, before, batch):
+        """The same on several replicas, where no optimizer can be in a branch."""
+        changed = [*variables, *self.optimizer.variables]
+        old = [tf.convert_to_tensor(v) for v in changed]
+        self.optimizer.apply(gradients, variables)
+        self.step.assign_add(tf.cast(finite, tf.int64))
+        faults = self._over_replicas(tf.cast(self._find_faults(batch), tf.float32))
+        self._counters.faults.assign(faults > 0)
+
+        def keep(strategy, finite, changed_before, state_before):
+            def choose(variable, finite, before, elementwise):
+                good = finite
+                if elementwise:  # a replica without examples has no statistics
+                    good &= tf.math.is_finite(variable)
+                variable.assign(tf.where(good, variable, before))
+
+            for elementwise, variables, values in (
+                (False, changed, changed_before),
+                (True, state, state_before),
+            ):
+                for variable, before in zip(variables, values, strict=True):
+                    strategy.extended.update(
+                        variable.value, choose, args=(finite, before, elementwise)
+                    )
+
+        context = tf.distribute.get_replica_context()
+        context.merge_call(keep, args=(finite, old, before))
+
+    def _find_faults(self, batch):
+        """Booleans in the order of `FAULTS`: what is wrong with the data of a batch."""
+
+        def bad(tensor):
+            return tf.reduce_any(~tf.math.is_finite(tf.cast(tensor, tf.float32)))
+
+        x = batch.inputs["x"] if isinstance(batch.inputs, dict) else batch.inputs
+        weight = 0.0 if batch.sample_weight is None else batch.sample_weight
+        outside = tf.reduce_any(~self.likelihood.in_support(batch.target))
+        found = [bad(x), bad(batch.target), bad(weight), outside]
+        return tf.stack([tf.cast(value, tf.bool) for value in found])
+
+    def _log(self, terms, batch, loss):
+        weight = batch.sample_weight
+        self.loss_tracker.update_state(loss, sample_weight=batch.size)
+        self.reconstruction_loss_tracker.update_state(terms.reconstruction_loss, weight)
+        self.kl_loss_tracker.update_state(terms.kl_loss, weight)
+        self.elbo_tracker.update_state(terms.elbo, weight)
+        if self._plain_metrics or self._weighted_metrics:
+            reconstruction = self.reconstruction(terms.q.mean, batch.inputs)
+            for metric in self._plain_metrics:
+                metric.update_state(batch.raw_target, reconstruction)
+            for metric in self._weighted_metrics:
+                metric.update_state(batch.raw_target, reconstruction, weight)
+        return self.get_metrics_result()
+
+    # Replicas.
+
+    @property
+    def _num_replicas(self):
+        return self.distribute_strategy.num_replicas_in_sync
+
+    def _over_replicas(self, value):
+        """The sum of a float over the replicas."""
+        if self._num_replicas == 1:
+            return value
+        return tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, value
+        )
+
+    def _example_seeds(self, size):
+        """One seed for each example by its place in the data, as `score` has."""
+        start = self._counters.examples.read_value()
+        total = tf.cast(size, tf.int64)
+        before = tf.constant(0, tf.int64)
+        if self._num_replicas > 1:
+            # The replicas have consecutive parts of the batch.
+            context = tf.distribute.get_replica_context()
+            replica = context.replica_id_in_sync_group
+            part = tf.one_hot(replica, self._num_replicas) * tf.cast(size, tf.float32)
+            sizes = tf.cast(self._over_replicas(part), tf.int64)
+            total = tf.reduce_sum(sizes)
+            before = tf.reduce_sum(sizes[:replica])
+        self._counters.examples.assign_add(total)
+        return noise.example_seeds(0, tf.cast(start + before, tf.int32), size)

@@ -1,0 +1,40 @@
+"""Priors p(z): where new data begin."""
+
+import keras
+
+from keras_vae.arguments import did_you_mean
+from keras_vae.priors.base import Prior
+from keras_vae.priors.standard_normal import StandardNormal
+
+__all__ = ["Prior", "StandardNormal", "get"]
+
+_BY_NAME = {"standard_normal": StandardNormal}
+
+
+def get(identifier):
+    """Returns the prior that a name, a config or a prior stands for.
+
+    Args:
+        identifier: `"standard_normal"`, a `Prior`, or a serialized one.
+
+    Returns:
+        A `Prior`.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+
+    >>> type(get("standard_normal")).__name__
+    'StandardNormal'
+    """
+    if isinstance(identifier, dict):
+        identifier = keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, Prior):
+        return identifier
+    if isinstance(identifier, str) and identifier in _BY_NAME:
+        return _BY_NAME[identifier]()
+    raise ValueError(
+        f"`prior` should be one of {sorted(_BY_NAME)} or a keras_vae.priors.Prior. "
+        f"Received: prior={identifier!r}.{did_you_mean(identifier, _BY_NAME)}"
+    )
