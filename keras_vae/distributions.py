@@ -4,7 +4,7 @@ A posterior is any object with these four members. `latent_shape` is that of one
 a vector or a map:
 
     parameters          {name: tensor (batch, ...)}; the names of the export's
-    mean                (batch, *latent_shape): the code to show and to decode by default
+    mean                (batch, *latent_shape): the code to show, and to decode
     sample(noise)       noise (num_samples, batch, *latent_shape) -> z of that shape
     log_prob(z)         (num_samples, batch), nats
 

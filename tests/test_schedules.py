@@ -85,7 +85,7 @@ def test_the_laws_of_every_schedule(schedule):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LinearWarmup(0), "`num_steps`.*positive"),
+        (lambda: LinearWarmup(0), "`num_steps`.*>= 1"),
         (lambda: LinearWarmup(2.5), "`num_steps`.*2.5"),
         (lambda: LinearWarmup(10, end=math.nan), "`end`.*finite"),
         (lambda: Cyclical(10, ratio=0), "`ratio`"),

@@ -14,7 +14,7 @@ ROWS_AT_A_TIME = 4096
 
 def check_encoder(encoder, latent_shape):
     """Raises unless an encoder returns the parameters of a diagonal normal."""
-    outputs = encoder.output
+    outputs = getattr(encoder, "output", None)
     named = isinstance(outputs, dict)
     if named and set(outputs) == {"z_mean", "z_log_var"}:
         outputs = [outputs["z_mean"], outputs["z_log_var"]]

@@ -51,7 +51,9 @@ class Network:
                 f"keras.Model(inputs, outputs). Received: {name}={model!r}"
             )
         self._model = model
-        self._structure = model.input
+        # A sequential model has no structure of inputs before it is called.
+        is_sequential = isinstance(model, keras.Sequential)
+        self._structure = model.inputs[0] if is_sequential else model.input
         if isinstance(self._structure, dict):
             tensors = dict(self._structure)
         elif isinstance(self._structure, list | tuple):
