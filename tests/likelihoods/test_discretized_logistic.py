@@ -170,9 +170,7 @@ def test_other_numbers_of_levels(levels):
         # 5 standard errors of a count, and one for counts of nearly none.
         error = np.sqrt(20_000 * expected * (1 - expected))
         assert np.all(np.abs(counts - 20_000 * expected) <= 5 * error + 1)
-    assert str(likelihood.support).startswith(
-        f"the {levels} levels k / {levels - 1} in"
-    )
+    assert f"the {levels} levels k / {levels - 1} in" in str(likelihood.support)
     assert not likelihood.in_support([[0.5 / (levels - 1)]])[0]
 
 
