@@ -36,7 +36,7 @@ class Likelihood(keras.layers.Layer):
     - `_value_log_prob(x, *blocks)`: log p(x_i), finite for possible values and 0;
     - `_mean(*blocks)`, made of operators that TFLite has built in;
     - `_sample(*blocks, seed)`: one draw of each value, made from int32 rows by
-      `draws(keras_vae.noise.uniform, seed, blocks[0])` or `noise.normal`;
+      `noise_like(keras_vae.noise.uniform, seed, blocks[0])` or `noise.normal`;
     - `_bias(data_mean)`: a sequence of blocks, arrays, of which `_mean` is `data_mean`.
 
     Args:
@@ -295,7 +295,7 @@ class Likelihood(keras.layers.Layer):
         return tf.split(parameters, self.num_parameters, axis=-1)
 
 
-def draws(make, seed, like, num_draws=None):
+def noise_like(make, seed, like, num_draws=None):
     """Random numbers for the values of a batch, each example's from its own row.
 
     Args:
@@ -309,7 +309,7 @@ def draws(make, seed, like, num_draws=None):
 
     Example:
 
-    >>> draws(noise.uniform, [[7, 0], [7, 1]], tf.zeros((2, 3)), num_draws=5).shape
+    >>> noise_like(noise.uniform, [[7, 0], [7, 1]], tf.zeros((2, 3)), num_draws=5).shape
     TensorShape([5, 2, 3])
     """
     values = make(seed, (num_draws or 1) * math.prod(like.shape[1:]))
@@ -324,11 +324,11 @@ def _seed_rows(seed, like):
     """int32 `(batch, 2)`: for each example a seed that nothing but p(x|z) uses."""
     batch = tf.shape(like)[0]
     if isinstance(seed, numbers.Integral):
-        seed = noise.seed_rows(seed, 0, batch)
+        seed = noise.example_seeds(seed, 0, batch)
     elif isinstance(seed, keras.random.SeedGenerator):
         # What it gives, two words, is the key of the whole batch.
         key = tf.bitcast(tf.cast(seed.next(), tf.int64), tf.int32)[:, 0]
-        seed = noise.threefry2x32(key, noise.seed_rows(0, 0, batch))
+        seed = noise.threefry2x32(key, noise.example_seeds(0, 0, batch))
     elif seed is None or not _are_rows(tf.convert_to_tensor(seed), like):
         raise ValueError(
             "`seed` should be an integer, a `keras.random.SeedGenerator` or int32 of "

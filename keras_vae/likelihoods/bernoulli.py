@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import Likelihood, draws
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.support import Interval
 
 
@@ -47,7 +47,7 @@ class Bernoulli(Likelihood):
         return tf.sigmoid(logit)
 
     def _sample(self, logit, seed):
-        uniform = draws(noise.uniform, seed, logit)
+        uniform = noise_like(noise.uniform, seed, logit)
         return tf.cast(uniform < tf.sigmoid(logit), tf.float32)
 
     def _bias(self, data_mean):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import Likelihood, draws
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.support import OneHot
 
 
@@ -47,7 +47,7 @@ class Categorical(Likelihood):
 
     def _sample(self, logits, seed):
         # The greatest logit, each with noise of the Gumbel distribution.
-        gumbel = -tf.math.log(-tf.math.log(draws(noise.uniform, seed, logits)))
+        gumbel = -tf.math.log(-tf.math.log(noise_like(noise.uniform, seed, logits)))
         return tf.one_hot(tf.argmax(logits + gumbel, axis=-1), logits.shape[-1])
 
     def _bias(self, data_mean):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import Likelihood, draws
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.bisection import invert
 from keras_vae.likelihoods.support import Interval
 
@@ -74,7 +74,7 @@ class ContinuousBernoulli(Likelihood):
         return 0.5 + tf.where(near_zero, series, exact)
 
     def _sample(self, logit, seed):
-        uniform = draws(noise.uniform, seed, logit)
+        uniform = noise_like(noise.uniform, seed, logit)
         # The inverse cdf of the falling density; the rising one is its mirror image.
         # At 1e-6 the density is flat to a millionth.
         steepness = tf.maximum(tf.abs(logit), 1e-6)

@@ -1,13 +1,12 @@
 """The discretized logistic likelihood of images of few bits."""
 
-import numbers
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import Likelihood, draws
+from keras_vae.arguments import check_integer
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.bisection import invert
 from keras_vae.likelihoods.soft_bound import soft_bound
 from keras_vae.likelihoods.support import Levels
@@ -63,12 +62,7 @@ class DiscretizedLogistic(Likelihood):
 
     def __init__(self, levels=256, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(levels, numbers.Integral) or not 2 <= levels <= 256:
-            raise ValueError(
-                "`levels` should be an integer from 2 to 256, the number of values "
-                f"that the data have. Received: levels={levels!r}"
-            )
-        self.levels = int(levels)
+        self.levels = check_integer("levels", levels, minimum=2, maximum=256)
         self.support = Levels(self.levels)
 
     def get_config(self):
@@ -107,7 +101,7 @@ class DiscretizedLogistic(Likelihood):
         return tf.reshape(tf.add_n(parts) / steps, tf.shape(loc))
 
     def _sample(self, loc, log_scale, seed):
-        uniform = draws(noise.uniform, seed, loc)
+        uniform = noise_like(noise.uniform, seed, loc)
         logit = tf.math.log(uniform) - tf.math.log1p(-uniform)
         scale = tf.exp(soft_bound(log_scale, *LOG_SCALE_RANGE))
         x = tf.clip_by_value(loc + scale * logit, 0.0, 1.0)

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import draws
+from keras_vae.likelihoods.base import noise_like
 from keras_vae.likelihoods.location_scale import LocationScale
 
 
@@ -56,7 +56,7 @@ class Gaussian(LocationScale):
         return -tf.square(residual) / 2.0 - 0.5 * np.log(2 * np.pi)
 
     def _standard_sample(self, seed, like):
-        return draws(noise.normal, seed, like)
+        return noise_like(noise.normal, seed, like)
 
     def _deviation(self, residual):
         return tf.square(residual)

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import draws
+from keras_vae.likelihoods.base import noise_like
 from keras_vae.likelihoods.location_scale import LocationScale
 
 
@@ -49,7 +49,7 @@ class Laplace(LocationScale):
 
     def _standard_sample(self, seed, like):
         # Beyond what is drawn lies `tail` of the probability, on its side.
-        signed = draws(noise.uniform, seed, like) - 0.5
+        signed = noise_like(noise.uniform, seed, like) - 0.5
         tail = 0.5 - tf.abs(signed)
         return -tf.sign(signed) * tf.math.log(2.0 * tail)
 

@@ -33,7 +33,7 @@ class LocationScale(Likelihood):
 
     - `_standard_log_prob(residual)`: log p0;
     - `_standard_sample(seed, like)`: a draw of p0 for each value of `like`, made of
-      `keras_vae.likelihoods.base.draws`;
+      `keras_vae.likelihoods.base.noise_like`;
 
     and, only if the scale of maximum likelihood is `mean(|x - loc|^power)^(1 / power)`,
     so that it can be `"optimal"`,

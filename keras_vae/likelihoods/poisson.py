@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.likelihoods.base import Likelihood, draws
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.soft_bound import soft_bound
 from keras_vae.likelihoods.support import Counts
 
@@ -64,7 +64,7 @@ class Poisson(Likelihood):
     def _sample(self, log_rate, seed):
         rate = self._mean(log_rate)
         # A value is drawn in one way or in the other: the same numbers serve both.
-        uniform = draws(noise.uniform, seed, rate, num_draws=48)
+        uniform = noise_like(noise.uniform, seed, rate, num_draws=48)
         few = _count_arrivals(tf.minimum(rate, 10.0), uniform)
         many = self._accept_first(tf.maximum(rate, 10.0), uniform[:32])
         return tf.where(rate < 10.0, few, many)

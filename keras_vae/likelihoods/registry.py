@@ -1,10 +1,9 @@
 """The likelihoods by name, and which of them take given data."""
 
-import difflib
-
 import keras
 import numpy as np
 
+from keras_vae.arguments import did_you_mean
 from keras_vae.likelihoods.base import Likelihood
 from keras_vae.likelihoods.bernoulli import Bernoulli
 from keras_vae.likelihoods.categorical import Categorical
@@ -58,15 +57,14 @@ def get(identifier):
     elif isinstance(identifier, str):
         if identifier in _BY_NAME:
             return _BY_NAME[identifier]()
-        for nearest in difflib.get_close_matches(identifier.lower(), _BY_NAME, n=1):
-            hint = f"Did you mean {nearest!r}? "
+        hint = did_you_mean(identifier, _BY_NAME)
     elif isinstance(identifier, type) and issubclass(identifier, Likelihood):
-        hint = f"Make an instance: {identifier.__name__}(). "
+        hint = f" Make an instance: {identifier.__name__}()."
     if isinstance(likelihood, Likelihood):
         return likelihood
     raise ValueError(
         "`likelihood` should be a name, a `keras_vae.likelihoods.Likelihood` or its "
-        f"config. {hint}The names are: {', '.join(_BY_NAME)}. Received: {identifier!r}"
+        f"config.{hint} The names are: {', '.join(_BY_NAME)}. Received: {identifier!r}"
     )
 
 
@@ -92,10 +90,10 @@ def misfit(likelihood, x, name="x", start=0):
     Or choose another likelihood: 'gaussian', 'laplace'.
     The first example outside is number 0.
     """
-    x = np.asarray(x)
     inside = likelihood.in_support(x).numpy()
     if inside.all():
         return None
+    x = np.asarray(x)
     others = [
         repr(other)
         for other, cls in _BY_NAME.items()

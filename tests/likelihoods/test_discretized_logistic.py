@@ -174,7 +174,7 @@ def test_other_numbers_of_levels(levels):
     assert not likelihood.in_support([[0.5 / (levels - 1)]])[0]
 
 
-@pytest.mark.parametrize("levels", [1, 257, 0, 16.0, "16", None])
+@pytest.mark.parametrize("levels", [1, 257, 0, 16.5, "16", None])
 def test_levels_that_are_none(levels):
     with pytest.raises(ValueError, match="`levels` should be an integer from 2 to 256"):
         DiscretizedLogistic(levels=levels)

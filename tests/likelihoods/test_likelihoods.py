@@ -36,7 +36,7 @@ class StudentT(likelihoods.LocationScale):
 
     def _standard_sample(self, seed, like):
         # Bailey, "Polar generation of random variates with the t-distribution" (1994).
-        u, v = tf.unstack(base.draws(noise.uniform, seed, like, num_draws=2))
+        u, v = tf.unstack(base.noise_like(noise.uniform, seed, like, num_draws=2))
         radius = tf.sqrt(self.df * (u ** (-2 / self.df) - 1))
         return radius * tf.cos(2 * np.pi * v)
 
@@ -230,7 +230,7 @@ def test_share_of_a_class():
 
 
 def test_x_is_drawn_independently_of_a_z_of_the_same_seed():
-    seed = noise.seed_rows(7, 0, 500)
+    seed = noise.example_seeds(7, 0, 500)
     z = noise.normal(seed, 64)
     x = likelihoods.Gaussian().sample(tf.zeros((500, 64)), seed)
     correlation = np.corrcoef(np.ravel(z), np.ravel(x))[0, 1]
