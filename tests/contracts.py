@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae import likelihoods
+from keras_vae import likelihoods, noise
 
 
 def check_likelihood(likelihood, x, parameters):
@@ -24,7 +24,10 @@ def check_likelihood(likelihood, x, parameters):
     _check_shape_errors(likelihood, x, parameters)
     _check_examples_are_independent(likelihood, x, parameters)
     _check_outside_support(likelihood, x, parameters)
+    _check_per_value(likelihood, x, parameters)
+    _check_support(likelihood, x)
     _check_sample(likelihood, parameters)
+    _check_seeds(likelihood, parameters)
     _check_initial_bias(likelihood, x)
     _check_graph_and_xla(likelihood, x, parameters)
     _check_mixed_precision(likelihood, x, parameters)
@@ -33,7 +36,7 @@ def check_likelihood(likelihood, x, parameters):
 
 def _check_shapes_and_dtypes(likelihood, x, parameters):
     assert likelihood.parameter_shape(x.shape[1:]) == parameters.shape[1:]
-    assert likelihood.support and likelihood.identifier
+    assert likelihood.identifier
     inside = likelihood.in_support(x)
     assert inside.dtype == tf.bool and inside.shape == (len(x),)
     assert np.all(inside)
@@ -93,6 +96,46 @@ def _check_outside_support(likelihood, x, parameters):
             )
 
 
+def _check_per_value(likelihood, x, parameters):
+    """Its sum is `log_prob`; what is outside is -inf and has no gradient."""
+    values, gradient = _log_prob_and_gradient(
+        likelihood, x, parameters, function=likelihood.log_prob_per_value
+    )
+    assert values.dtype == np.float32 and values.shape == x.shape
+    np.testing.assert_allclose(
+        values.reshape(len(x), -1).sum(axis=1, dtype="float64"),
+        likelihood.log_prob(x, parameters),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    broken = x.copy()
+    broken[1].flat[0] = np.nan
+    inside = likelihood.support.contains(broken).numpy()
+    found, broken_gradient = _log_prob_and_gradient(
+        likelihood, broken, parameters, function=likelihood.log_prob_per_value
+    )
+    assert not inside[1].flat[0] and inside.sum() >= inside.size - x.shape[-1]
+    np.testing.assert_array_equal(found, np.where(inside, values, -np.inf))
+    blocks = np.concatenate([inside] * likelihood.num_parameters, axis=-1)
+    np.testing.assert_array_equal(broken_gradient, np.where(blocks, gradient, 0.0))
+
+
+def _check_support(likelihood, x):
+    support = likelihood.support
+    assert str(support) and support.kind and "object at" not in str(support)
+    assert isinstance(support.low, float) and isinstance(support.high, float)
+    assert np.all((x >= support.low - 1e-6) & (x <= support.high + 1e-6))
+    inside = support.contains(x)
+    assert inside.dtype == tf.bool and inside.shape == x.shape and np.all(inside)
+    # Outside are what is not finite and what is beyond its ends.
+    for value in (np.nan, support.low - 1, support.high + 1, np.inf, -np.inf):
+        broken = x.copy()
+        broken[1].flat[0] = value
+        assert not support.contains(broken).numpy()[1].flat[0]
+        if np.isfinite(value):
+            assert f"{value:g}" in support.explain(broken)
+
+
 def _check_sample(likelihood, parameters):
     sample = likelihood.sample(parameters, seed=7)
     assert sample.dtype == tf.float32
@@ -103,6 +146,33 @@ def _check_sample(likelihood, parameters):
     many = np.concatenate([parameters] * 8)
     first, second = (likelihood.sample(many, generator) for _ in range(2))
     assert np.any(first != second), "A SeedGenerator should move on."
+
+
+def _check_seeds(likelihood, parameters):
+    """Of rows, an example's draw depends on its own alone, however it is computed."""
+    seed = noise.threefry2x32([3, 4], noise.example_seeds(5, 0, len(parameters)))
+    expected = likelihood.sample(parameters, seed)
+    assert np.all(likelihood.in_support(expected))
+    order = np.arange(len(parameters))[::-3]
+    found = likelihood.sample(parameters[order], seed.numpy()[order])
+    np.testing.assert_allclose(found, expected.numpy()[order], rtol=1e-5, atol=1e-6)
+    alike = np.repeat(parameters[:1], len(parameters), axis=0)
+    once = likelihood.sample(alike, np.repeat(seed[:1], len(alike), axis=0))
+    np.testing.assert_allclose(once, np.repeat(once[:1], len(alike), axis=0), rtol=1e-5)
+    assert np.any(likelihood.sample(alike, seed) != once)
+    specs = [
+        tf.TensorSpec((None, *parameters.shape[1:])),
+        tf.TensorSpec((None, 2), "int32"),
+    ]
+    for jit_compile in (False, True):
+        sample = tf.function(likelihood.sample, specs, jit_compile=jit_compile)
+        found = sample(tf.constant(parameters), seed)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        _assert_raises(
+            tf.errors.InvalidArgumentError, sample, tf.constant(parameters), seed[:1]
+        )
+    for wrong in (None, 0.5, "7", seed[:1], seed[0], tf.cast(seed, tf.int64)):
+        _assert_raises(ValueError, likelihood.sample, parameters, wrong)
 
 
 def _check_initial_bias(likelihood, x):
@@ -119,16 +189,14 @@ def _check_initial_bias(likelihood, x):
 def _check_graph_and_xla(likelihood, x, parameters):
     def everything(x, parameters):
         results = _log_prob_and_gradient_tensors(likelihood, x, parameters)
-        return (*results, likelihood.mean(parameters)), likelihood.sample(parameters, 7)
+        return (*results, likelihood.mean(parameters))
 
     x, parameters = tf.constant(x), tf.constant(parameters)
-    expected, _ = everything(x, parameters)
+    expected = everything(x, parameters)
     for jit_compile in (False, True):
-        found, sample = tf.function(everything, jit_compile=jit_compile)(x, parameters)
+        found = tf.function(everything, jit_compile=jit_compile)(x, parameters)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-        # XLA draws other noise; it must still draw what is possible.
-        assert np.all(likelihood.in_support(sample))
 
 
 def _check_mixed_precision(likelihood, x, parameters):
@@ -199,20 +267,23 @@ def _clone(likelihood):
     return clone
 
 
-def _log_prob_and_gradient(likelihood, x, parameters, training=False):
+def _log_prob_and_gradient(likelihood, x, parameters, training=False, function=None):
     weights = [weight.numpy() for weight in likelihood.weights]
     log_prob, gradient = _log_prob_and_gradient_tensors(
-        likelihood, tf.constant(x), tf.constant(parameters), training
+        likelihood, tf.constant(x), tf.constant(parameters), training, function
     )
     for weight, value in zip(likelihood.weights, weights, strict=True):
         weight.assign(value)  # A training step may have moved an average.
     return log_prob.numpy(), gradient.numpy()
 
 
-def _log_prob_and_gradient_tensors(likelihood, x, parameters, training=False):
+def _log_prob_and_gradient_tensors(
+    likelihood, x, parameters, training=False, function=None
+):
     with tf.GradientTape() as tape:
         tape.watch(parameters)
-        log_prob = likelihood.log_prob(x, parameters, training=training)
+        function = function or likelihood.log_prob
+        log_prob = function(x, parameters, training=training)
         total = tf.reduce_sum(log_prob)
     return log_prob, tape.gradient(total, parameters)
 

@@ -365,16 +365,17 @@ def _size_notes(row, quantization):
 
 def _metadata(vae, version):
     """What each file says of the model it is a part of."""
-    value_range = None
-    if vae.standardize is None and np.all(np.isfinite(vae.likelihood.mean_range)):
-        value_range = list(map(float, vae.likelihood.mean_range))
+    support = vae.likelihood.support
+    value_range = [support.low, support.high]
+    if vae.standardize is not None or not np.all(np.isfinite(value_range)):
+        value_range = None
     return {
         "keras_vae": __version__,
         "version": checks.check_integer("version", version, minimum=1),
         "data_shape": list(vae.data_shape),
         "latent_dim": vae.latent_dim,
         "likelihood": vae.likelihood.identifier,
-        "support": vae.likelihood.support,
+        "support": str(support),
         "value_range": value_range,
         "standardized": vae.standardize is not None,
         "images": has_images(vae),

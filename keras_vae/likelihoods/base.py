@@ -1,11 +1,18 @@
 """What every likelihood is: p(x|z), given the parameters that a decoder returns."""
 
+import math
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-# Room for rounding, in the units of the data, around the edges of a support.
-SLACK = 1e-6
+from keras_vae import noise
+from keras_vae.likelihoods.support import Interval
+
+# The second word of the counters from which a draw of p(x|z) is made, so that z may
+# have been drawn from the same seed: its counters end in 0.
+_STREAM = int.from_bytes(b"p(x)", "big")
 
 
 class Likelihood(keras.layers.Layer):
@@ -22,14 +29,14 @@ class Likelihood(keras.layers.Layer):
     is a Keras layer only to own weights (a learned scale) and to be saved with a model.
 
     A new likelihood is a subclass, registered with
-    `keras.saving.register_keras_serializable`, that sets `identifier`, `support`,
-    `num_parameters` and `mean_range` and implements, elementwise on float32 tensors of
-    the data's shape (`blocks` are the `num_parameters` blocks):
+    `keras.saving.register_keras_serializable`, that sets `identifier`, `support` and
+    `num_parameters` and implements, elementwise on float32 tensors of the data's shape
+    (`blocks` are the `num_parameters` blocks):
 
-    - `_values_in_support(x)`: which values are possible; booleans;
-    - `_value_log_prob(x, *blocks)`: log p(x_i), finite for possible values;
+    - `_value_log_prob(x, *blocks)`: log p(x_i), finite for possible values and 0;
     - `_mean(*blocks)`, made of operators that TFLite has built in;
-    - `_sample(*blocks, seed)`: one draw of each value;
+    - `_sample(*blocks, seed)`: one draw of each value, made from int32 rows by
+      `noise_like(keras_vae.noise.uniform, seed, blocks[0])` or `noise.normal`;
     - `_bias(data_mean)`: a sequence of blocks, arrays, of which `_mean` is `data_mean`.
 
     Args:
@@ -40,8 +47,7 @@ class Likelihood(keras.layers.Layer):
         identifier: The name of the distribution, as `keras_vae.likelihoods.get` knows
             it.
         num_parameters: Integer, parameters for each value of the data.
-        support: The possible values, in words.
-        mean_range: `(lowest, highest)` mean the distribution can have.
+        support: The possible values, a `keras_vae.likelihoods.support.Support`.
 
     Example:
 
@@ -55,7 +61,6 @@ class Likelihood(keras.layers.Layer):
     identifier = None
     num_parameters = 1
     support = None
-    mean_range = (-np.inf, np.inf)
 
     def __init__(self, *, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable, dtype="float32")
@@ -109,11 +114,38 @@ class Likelihood(keras.layers.Layer):
         [True, False]
         """
         x = _float32(x)
-        inside = tf.math.is_finite(x) & self._values_in_support(x)
-        return tf.reduce_all(inside, axis=_data_axes(x))
+        return tf.reduce_all(self.support.contains(x), axis=_data_axes(x))
+
+    def log_prob_per_value(self, x, parameters, training=False):
+        """Log-probability (or log-density) of each value of the data.
+
+        Args:
+            x: Tensor `(batch, *data_shape)`.
+            parameters: Tensor `(batch, *parameter_shape(data_shape))`.
+            training: As for `log_prob`.
+
+        Returns:
+            float32 tensor `(batch, *data_shape)`, nats; `-inf` for a value outside the
+            support (NaN included), which leaves the gradients of the others as they
+            were.
+
+        Raises:
+            ValueError: If the shapes of `x` and `parameters` do not fit.
+
+        Example:
+
+        >>> from keras_vae.likelihoods import Poisson
+        >>> log_prob = Poisson().log_prob_per_value([[0.0, 0.5]], [[0.0, 0.0]])
+        >>> log_prob.numpy().tolist()
+        [[-1.0, -inf]]
+        """
+        values, inside = self._log_prob(x, parameters, training)
+        return tf.where(inside, values, -np.inf)
 
     def log_prob(self, x, parameters, training=False):
         """Log-probability (or log-density) of each example, all constants kept.
+
+        It is the sum of `log_prob_per_value` over the axes of the data.
 
         Args:
             x: Tensor `(batch, *data_shape)`.
@@ -135,8 +167,11 @@ class Likelihood(keras.layers.Layer):
         >>> log_prob.numpy().tolist()  # log(exp(-1)); half a count
         [-1.0, -inf]
         """
-        x, blocks, inside = self._prepare(x, parameters)
-        return self._total(self._value_log_prob(x, *blocks), inside)
+        values, inside = self._log_prob(x, parameters, training)
+        axes = _data_axes(values)
+        total = tf.reduce_sum(values, axis=axes)
+        # Chosen as a whole: of an impossible example no value has a gradient.
+        return tf.where(tf.reduce_all(inside, axis=axes), total, -np.inf)
 
     def mean(self, parameters):
         """Mean of p(x|z): the `reconstruction`.
@@ -163,13 +198,19 @@ class Likelihood(keras.layers.Layer):
 
         Args:
             parameters: Tensor `(batch, *parameter_shape(data_shape))`.
-            seed: Integer, or a `keras.random.SeedGenerator`, which moves on.
+            seed: Integer, of which the lower 32 bits count; a
+                `keras.random.SeedGenerator`, which moves on; or int32 tensor
+                `(batch, 2)`, rows as of `keras_vae.noise`. Of rows, the draw of an
+                example depends on its own alone, whatever else is in the batch; they
+                may be those of which z was drawn.
 
         Returns:
-            float32 tensor `(batch, *data_shape)`, in the support.
+            float32 tensor `(batch, *data_shape)`, in the support. The same eagerly, in
+            a graph and, to the rounding of logarithms, under XLA.
 
         Raises:
-            ValueError: If the shape of `parameters` does not fit.
+            ValueError: If the shape of `parameters` does not fit, or `seed` is none of
+                these.
 
         Example:
 
@@ -177,7 +218,8 @@ class Likelihood(keras.layers.Layer):
         >>> Bernoulli().sample([[-50.0, 50.0]], seed=0).numpy().tolist()
         [[0.0, 1.0]]
         """
-        return self._sample(*self._split(parameters), seed=seed)
+        blocks = self._split(parameters)
+        return self._sample(*blocks, seed=_seed_rows(seed, blocks[0]))
 
     def initial_bias(self, data_mean):
         """Decoder output bias with which the mean of p(x|z) is the data's mean.
@@ -188,7 +230,7 @@ class Likelihood(keras.layers.Layer):
 
         Returns:
             float32 array, `parameter_shape` of the shape of `data_mean`. A mean at the
-            very edge of `mean_range`, which takes infinite parameters, is held a little
+            very edge of the support, which takes infinite parameters, is held a little
             inside.
 
         Raises:
@@ -202,21 +244,23 @@ class Likelihood(keras.layers.Layer):
         1.0986
         """
         data_mean = np.asarray(data_mean, dtype="float64")
-        low, high = self.mean_range
-        if not np.all((data_mean >= low - SLACK) & (data_mean <= high + SLACK)) or (
-            not np.all(np.isfinite(data_mean))
-        ):
+        means = Interval(self.support.low, self.support.high)
+        if not np.all(means.contains(data_mean)):
             raise ValueError(
-                f"`data_mean` should be finite and within {self.mean_range}, the means "
-                f"that the likelihood {self.identifier!r} can have. Received: values "
-                f"from {data_mean.min()} to {data_mean.max()}"
+                "`data_mean` should be a mean that the likelihood "
+                f"{self.identifier!r} can have: {means}. {means.explain(data_mean)}"
             )
         self.parameter_shape(data_mean.shape)
-        blocks = self._bias(np.clip(data_mean, low, high))
+        blocks = self._bias(np.clip(data_mean, means.low, means.high))
         return np.concatenate(blocks, axis=-1).astype("float32")
 
+    def _log_prob(self, x, parameters, training):
+        """log p of each value, anything finite for impossible ones; which they are."""
+        x, blocks, inside = self._prepare(x, parameters)
+        return self._value_log_prob(x, *blocks), inside
+
     def _prepare(self, x, parameters):
-        """`x` of the support in place of examples that are not; blocks; who was in."""
+        """`x` with 0 in place of impossible values; blocks; which were possible."""
         blocks = self._split(parameters)
         x = _float32(x)
         if not x.shape.is_compatible_with(blocks[0].shape):
@@ -226,8 +270,8 @@ class Likelihood(keras.layers.Layer):
                 f"({self.num_parameters * blocks[0].shape[-1]},) describe. Received: "
                 f"x.shape={tuple(x.shape)}"
             )
-        inside = self.in_support(x)
-        # Every support has 0. Without it the -inf of one example would turn into NaN
+        inside = self.support.contains(x)
+        # log p of 0 is finite. Without it the -inf of one value would turn into NaN
         # gradients for all. And `Select`, unlike `tf.where`, does not broadcast: a
         # batch of one, of a size known only when the graph runs, is an error.
         zeros = tf.zeros_like(blocks[0])
@@ -250,10 +294,52 @@ class Likelihood(keras.layers.Layer):
             )
         return tf.split(parameters, self.num_parameters, axis=-1)
 
-    def _total(self, values, inside):
-        """Sum over each example, and -inf for those outside the support."""
-        log_prob = tf.reduce_sum(values, axis=_data_axes(values))
-        return tf.where(inside, log_prob, -np.inf)
+
+def noise_like(make, seed, like, num_draws=None):
+    """Random numbers for the values of a batch, each example's from its own row.
+
+    Args:
+        make: `keras_vae.noise.uniform` or `keras_vae.noise.normal`.
+        seed: int32 tensor `(batch, 2)`.
+        like: Tensor `(batch, *data_shape)`.
+        num_draws: How many numbers for each value; `None` for one.
+
+    Returns:
+        float32 tensor of the shape of `like`, or `(num_draws, *like.shape)`.
+
+    Example:
+
+    >>> noise_like(noise.uniform, [[7, 0], [7, 1]], tf.zeros((2, 3)), num_draws=5).shape
+    TensorShape([5, 2, 3])
+    """
+    values = make(seed, (num_draws or 1) * math.prod(like.shape[1:]))
+    shape = tf.shape(like)
+    if num_draws is None:
+        return tf.reshape(values, shape)
+    values = tf.reshape(values, tf.concat([shape[:1], [num_draws], shape[1:]], axis=0))
+    return tf.stack(tf.unstack(values, num_draws, axis=1))
+
+
+def _seed_rows(seed, like):
+    """int32 `(batch, 2)`: for each example a seed that nothing but p(x|z) uses."""
+    batch = tf.shape(like)[0]
+    if isinstance(seed, numbers.Integral):
+        seed = noise.example_seeds(seed, 0, batch)
+    elif isinstance(seed, keras.random.SeedGenerator):
+        # What it gives, two words, is the key of the whole batch.
+        key = tf.bitcast(tf.cast(seed.next(), tf.int64), tf.int32)[:, 0]
+        seed = noise.threefry2x32(key, noise.example_seeds(0, 0, batch))
+    elif seed is None or not _are_rows(tf.convert_to_tensor(seed), like):
+        raise ValueError(
+            "`seed` should be an integer, a `keras.random.SeedGenerator` or int32 of "
+            f"shape ({like.shape[0]}, 2), a row for each example. Received: {seed!r}"
+        )
+    return noise.threefry2x32(seed, [0, _STREAM])
+
+
+def _are_rows(seed, like):
+    expected = (like.shape[0], 2)
+    return seed.dtype == tf.int32 and seed.shape.is_compatible_with(expected)
 
 
 def _float32(values):

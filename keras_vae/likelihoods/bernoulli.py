@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.likelihoods.base import SLACK, Likelihood
+from keras_vae import noise
+from keras_vae.likelihoods.base import Likelihood, noise_like
+from keras_vae.likelihoods.support import Interval
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -36,11 +38,7 @@ class Bernoulli(Likelihood):
     """
 
     identifier = "bernoulli"
-    support = "[0, 1]"
-    mean_range = (0.0, 1.0)
-
-    def _values_in_support(self, x):
-        return (x >= -SLACK) & (x <= 1 + SLACK)
+    support = Interval(0.0, 1.0)
 
     def _value_log_prob(self, x, logit):
         return -tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logit)
@@ -49,7 +47,7 @@ class Bernoulli(Likelihood):
         return tf.sigmoid(logit)
 
     def _sample(self, logit, seed):
-        uniform = keras.random.uniform(tf.shape(logit), dtype="float32", seed=seed)
+        uniform = noise_like(noise.uniform, seed, logit)
         return tf.cast(uniform < tf.sigmoid(logit), tf.float32)
 
     def _bias(self, data_mean):

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.likelihoods.base import SLACK, Likelihood
+from keras_vae import noise
+from keras_vae.likelihoods.base import Likelihood, noise_like
+from keras_vae.likelihoods.support import OneHot
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -17,7 +19,8 @@ class Categorical(Likelihood):
 
     One parameter for each class: its logit. The last axis of the data is the classes;
     data of shape `(length, classes)` are sequences. The mean is the classes'
-    probabilities.
+    probabilities. Of `log_prob_per_value`, each class has its term of the sum: log p of
+    the class that it is, 0 for the others.
 
     Args:
         name: Name of the layer.
@@ -33,13 +36,7 @@ class Categorical(Likelihood):
     """
 
     identifier = "categorical"
-    support = "one-hot vectors along the last axis"
-    mean_range = (0.0, 1.0)
-
-    def _values_in_support(self, x):
-        one_or_zero = (tf.abs(x) <= SLACK) | (tf.abs(x - 1.0) <= SLACK)
-        ones = tf.reduce_sum(x, axis=-1, keepdims=True)
-        return one_or_zero & (tf.abs(ones - 1.0) < 0.5)
+    support = OneHot()
 
     def _value_log_prob(self, x, logits):
         # Not x * log_softmax: 0 times the -inf of a class with an infinite logit.
@@ -49,10 +46,9 @@ class Categorical(Likelihood):
         return tf.nn.softmax(logits)
 
     def _sample(self, logits, seed):
-        classes = logits.shape[-1]
-        rows = tf.reshape(logits, (-1, classes))
-        drawn = keras.random.categorical(rows, 1, seed=seed)
-        return tf.reshape(tf.one_hot(drawn[:, 0], classes), tf.shape(logits))
+        # The greatest logit, each with noise of the Gumbel distribution.
+        gumbel = -tf.math.log(-tf.math.log(noise_like(noise.uniform, seed, logits)))
+        return tf.one_hot(tf.argmax(logits + gumbel, axis=-1), logits.shape[-1])
 
     def _bias(self, data_mean):
         total = data_mean.sum(axis=-1, keepdims=True)

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.likelihoods.base import SLACK, Likelihood
+from keras_vae import noise
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.bisection import invert
+from keras_vae.likelihoods.support import Interval
 
 # zeta(2n) / pi^(2n), alternating: log(sinh(a) / a) = sum of c_n a^(2n) / n.
 _SERIES = (1 / 6, -1 / 90, 1 / 945, -1 / 9450)
@@ -44,11 +46,7 @@ class ContinuousBernoulli(Likelihood):
     """
 
     identifier = "continuous_bernoulli"
-    support = "[0, 1]"
-    mean_range = (0.0, 1.0)
-
-    def _values_in_support(self, x):
-        return (x >= -SLACK) & (x <= 1 + SLACK)
+    support = Interval(0.0, 1.0)
 
     def _value_log_prob(self, x, logit):
         # As an exponential density on [0, 1], with a = logit / 2:
@@ -76,7 +74,7 @@ class ContinuousBernoulli(Likelihood):
         return 0.5 + tf.where(near_zero, series, exact)
 
     def _sample(self, logit, seed):
-        uniform = keras.random.uniform(tf.shape(logit), dtype="float32", seed=seed)
+        uniform = noise_like(noise.uniform, seed, logit)
         # The inverse cdf of the falling density; the rising one is its mirror image.
         # At 1e-6 the density is flat to a millionth.
         steepness = tf.maximum(tf.abs(logit), 1e-6)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae import noise
+from keras_vae.likelihoods.base import noise_like
 from keras_vae.likelihoods.location_scale import LocationScale
 
 
@@ -49,10 +51,12 @@ class Gaussian(LocationScale):
 
     identifier = "gaussian"
     power = 2.0
-    log_normalizer = 0.5 * np.log(2 * np.pi)
+
+    def _standard_log_prob(self, residual):
+        return -tf.square(residual) / 2.0 - 0.5 * np.log(2 * np.pi)
+
+    def _standard_sample(self, seed, like):
+        return noise_like(noise.normal, seed, like)
 
     def _deviation(self, residual):
         return tf.square(residual)
-
-    def _noise(self, shape, seed):
-        return keras.random.normal(shape, dtype="float32", seed=seed)

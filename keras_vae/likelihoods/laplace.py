@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae import noise
+from keras_vae.likelihoods.base import noise_like
 from keras_vae.likelihoods.location_scale import LocationScale
 
 
@@ -41,14 +43,15 @@ class Laplace(LocationScale):
 
     identifier = "laplace"
     power = 1.0
-    log_normalizer = np.log(2.0)
+
+    def _standard_log_prob(self, residual):
+        return -tf.abs(residual) - np.log(2.0)
+
+    def _standard_sample(self, seed, like):
+        # Beyond what is drawn lies `tail` of the probability, on its side.
+        signed = noise_like(noise.uniform, seed, like) - 0.5
+        tail = 0.5 - tf.abs(signed)
+        return -tf.sign(signed) * tf.math.log(2.0 * tail)
 
     def _deviation(self, residual):
         return tf.abs(residual)
-
-    def _noise(self, shape, seed):
-        # The difference of two standard exponentials.
-        shape = tf.concat([[2], shape], axis=0)
-        uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
-        exponential = -tf.math.log1p(-uniform)
-        return exponential[0] - exponential[1]

@@ -1,10 +1,11 @@
-"""What the Gaussian and the Laplace likelihood share: four ways to choose a scale."""
+"""What families of a location and a scale share: four ways to choose the scale."""
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vae.likelihoods.base import Likelihood
 from keras_vae.likelihoods.soft_bound import soft_bound
+from keras_vae.likelihoods.support import Interval
 
 MODES = ("learned", "learned_per_output", "optimal")
 
@@ -21,15 +22,23 @@ MIN_SCALE, MAX_SCALE = 1e-15, 1e15
 
 
 class LocationScale(Likelihood):
-    """Real numbers around a location: the base of `Gaussian` and `Laplace`.
+    """Real numbers around a location: the base of `Gaussian`, `Laplace` and the like.
 
     ```
-    log p(x) = -(|x - loc| / scale)^power / power - log(scale) - log_normalizer
+    log p(x) = log p0((x - loc) / scale) - log(scale)
     ```
 
-    Its scale of maximum likelihood is `mean(|x - loc|^power)^(1 / power)`. Subclasses
-    set `power` and `log_normalizer` and implement `_deviation(residual)`, which is
-    `|residual|^power`, and `_noise(shape, seed)`, draws at location 0 and scale 1.
+    A family is its p0, the density at location 0 and scale 1, whose mean is 0. A
+    subclass implements, elementwise,
+
+    - `_standard_log_prob(residual)`: log p0;
+    - `_standard_sample(seed, like)`: a draw of p0 for each value of `like`, made of
+      `keras_vae.likelihoods.base.noise_like`;
+
+    and, only if the scale of maximum likelihood is `mean(|x - loc|^power)^(1 / power)`,
+    so that it can be `"optimal"`,
+
+    - `power`, and `_deviation(residual)`: `|residual|^power`.
 
     Args:
         scale: A positive number, or an array of them that broadcasts to the data's
@@ -38,7 +47,8 @@ class LocationScale(Likelihood):
             each `loc` (`num_parameters` is 2). `"optimal"`: in training, the scale of
             maximum likelihood of each batch, with the gradient through it; otherwise,
             of an average over the last batches of training (1 before any), so that
-            log p(x|z) of an example never depends on its batch.
+            log p(x|z) of an example never depends on its batch. Only for a family that
+            has a formula for it.
         min_scale: Positive number, the floor under a scale that is not given, in the
             units of the data. Without one, data that are reconstructed exactly would
             have an infinite density. The default is near the rounding of 8-bit images
@@ -61,13 +71,13 @@ class LocationScale(Likelihood):
     ValueError: `scale` should be a positive number ... Received: scale=0.0
     """
 
-    support = "real numbers"
+    support = Interval()
     power = None
-    log_normalizer = None
 
     def __init__(self, scale=1.0, *, min_scale=1e-3, **kwargs):
         super().__init__(**kwargs)
-        self.mode, self.scale = _check_scale(scale)
+        modes = MODES if self.power else MODES[:-1]
+        self.mode, self.scale = _check_scale(scale, modes)
         self.min_scale = _check_min_scale(min_scale)
         # Weights of a likelihood are read in float32 (autocast=False) inside a model
         # of mixed precision too. "mean": over the replicas of a strategy.
@@ -106,15 +116,15 @@ class LocationScale(Likelihood):
         """
         return tf.exp(self._log_scale(self._split(parameters)))
 
-    def log_prob(self, x, parameters, training=False):
+    def _log_prob(self, x, parameters, training):
         x, blocks, inside = self._prepare(x, parameters)
         residual = x - blocks[0]
         if training and self.mode == "optimal":
             log_scale = self._optimal_log_scale(residual, inside)
         else:
             log_scale = self._log_scale(blocks)
-        distance = self._deviation(residual * tf.exp(-log_scale)) / self.power
-        return self._total(-distance - log_scale - self.log_normalizer, inside)
+        standard = self._standard_log_prob(residual * tf.exp(-log_scale))
+        return standard - log_scale, inside
 
     def _log_scale(self, blocks):
         """log(scale) outside training; it broadcasts to the data's shape."""
@@ -133,6 +143,7 @@ class LocationScale(Likelihood):
         """log(scale) of maximum likelihood for this batch, which is remembered."""
         axes = list(range(1, residual.shape.rank))
         deviation = tf.reduce_mean(self._deviation(residual), axis=axes)
+        inside = tf.reduce_all(inside, axis=axes)  # Of whole examples.
         deviation = tf.reduce_sum(tf.where(inside, deviation, 0.0))
         examples = tf.reduce_sum(tf.cast(inside, tf.float32))
         self._remember(deviation, examples)
@@ -158,23 +169,20 @@ class LocationScale(Likelihood):
     def _bounded(self, log_scale):
         return soft_bound(log_scale, np.log(self.min_scale), MAX_LOG_SCALE)
 
-    def _values_in_support(self, x):
-        return tf.math.is_finite(x)
-
     def _mean(self, loc, log_scale=None):
         return loc
 
     def _sample(self, *blocks, seed):
-        noise = self._noise(tf.shape(blocks[0]), seed)
-        return blocks[0] + tf.exp(self._log_scale(blocks)) * noise
+        standard = self._standard_sample(seed, blocks[0])
+        return blocks[0] + tf.exp(self._log_scale(blocks)) * standard
 
     def _bias(self, data_mean):
         return [data_mean, np.zeros_like(data_mean)][: self.num_parameters]
 
 
-def _check_scale(scale):
+def _check_scale(scale, modes):
     """`(mode, scale)`, the scale a name or a float64 array."""
-    if isinstance(scale, str) and scale in MODES:
+    if isinstance(scale, str) and scale in modes:
         return scale, scale
     try:
         values = np.asarray(scale, dtype="float64")
@@ -186,7 +194,7 @@ def _check_scale(scale):
         raise ValueError(
             f"`scale` should be a positive number ({MIN_SCALE:g} to {MAX_SCALE:g}), an "
             "array of them that broadcasts to the data's shape, or one of "
-            f"{MODES}. Received: scale={scale!r}"
+            f"{modes}. Received: scale={scale!r}"
         )
     return "given", values
 

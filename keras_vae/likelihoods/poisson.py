@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.likelihoods.base import SLACK, Likelihood
+from keras_vae import noise
+from keras_vae.likelihoods.base import Likelihood, noise_like
 from keras_vae.likelihoods.soft_bound import soft_bound
+from keras_vae.likelihoods.support import Counts
 
 # exp(20) is 5e8: already more than a float32 counts without gaps.
 MAX_LOG_RATE = 20.0
@@ -41,11 +43,7 @@ class Poisson(Likelihood):
     """
 
     identifier = "poisson"
-    support = "the counts 0, 1, 2, …"
-    mean_range = (0.0, np.inf)
-
-    def _values_in_support(self, x):
-        return (tf.abs(x - tf.round(x)) <= SLACK) & (x >= -SLACK)
+    support = Counts()
 
     def _value_log_prob(self, x, log_rate):
         # Each of the three terms of the formula is of the size of x log(x), and float32
@@ -65,18 +63,18 @@ class Poisson(Likelihood):
 
     def _sample(self, log_rate, seed):
         rate = self._mean(log_rate)
-        # A value is drawn in one way or in the other: one seed serves both.
-        few = _count_arrivals(tf.minimum(rate, 10.0), seed)
-        many = self._accept_first(tf.maximum(rate, 10.0), seed)
+        # A value is drawn in one way or in the other: the same numbers serve both.
+        uniform = noise_like(noise.uniform, seed, rate, num_draws=48)
+        few = _count_arrivals(tf.minimum(rate, 10.0), uniform)
+        many = self._accept_first(tf.maximum(rate, 10.0), uniform[:32])
         return tf.where(rate < 10.0, few, many)
 
-    def _accept_first(self, rate, seed, proposals=16):
-        """Draws for rates >= 10: the first of several proposals that is accepted.
+    def _accept_first(self, rate, uniform):
+        """Draws for rates >= 10: the first of 16 proposals that is accepted.
 
         More than three in four are, so that none is happens once in some 10^10 draws.
         """
-        shape = tf.concat([[2, proposals], tf.shape(rate)], axis=0)
-        u, v = tf.unstack(keras.random.uniform(shape, dtype="float32", seed=seed))
+        u, v = tf.split(uniform, 2)
         # The constants are Hormann's, fitted for rates >= 10.
         b = 0.931 + 2.53 * tf.sqrt(rate)
         a = -0.059 + 0.02483 * b
@@ -88,7 +86,7 @@ class Poisson(Likelihood):
         height = tf.math.log(v * inverse_alpha / (a / tf.square(edge) + b))
         accepted = (x >= 0) & (height <= log_prob)
         first = tf.argmax(tf.cast(accepted, tf.int32), axis=0)
-        chosen = tf.one_hot(first, proposals, axis=0)
+        chosen = tf.one_hot(first, x.shape[0], axis=0)
         return tf.reduce_sum(chosen * x, axis=0)
 
     def _bias(self, data_mean):
@@ -103,12 +101,10 @@ def _log_factorial_rest(x):
     return tf.where(x < 8.0, exact, series)
 
 
-def _count_arrivals(rate, seed, arrivals=48):
+def _count_arrivals(rate, uniform):
     """Draws for rates <= 10: the events of a Poisson process up to time `rate`.
 
     At rate 10 more than 48 events have a probability of 1e-17.
     """
-    shape = tf.concat([[arrivals], tf.shape(rate)], axis=0)
-    uniform = keras.random.uniform(shape, dtype="float32", seed=seed)
     times = tf.cumsum(-tf.math.log1p(-uniform), axis=0)
     return tf.reduce_sum(tf.cast(times <= rate, tf.float32), axis=0)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae import likelihoods
 from keras_vae.arguments import check_integer, check_number
 
 __all__ = ["check_integer", "check_number"]
@@ -166,19 +167,9 @@ def _check_support(name, part, start, vae):
     units = tf.cast(part, tf.float32)
     if vae.standardize is not None:
         units = vae.standardize(units)
-    inside = vae.likelihood.in_support(units).numpy()
-    if inside.all():
-        return
-    index = int(np.argmin(inside))
-    low, high = float(part[index].min()), float(part[index].max())
-    hint = ""
-    if high > 1.5 and vae.likelihood.mean_range == (0.0, 1.0):
-        hint = f". 8-bit images are scaled by {name} / 255"
-    raise ValueError(
-        f"`{name}` should lie in the support of the likelihood "
-        f"{vae.likelihood.identifier!r}: {vae.likelihood.support}. "
-        f"Received: values from {low:g} to {high:g} in example {start + index}{hint}"
-    )
+    message = likelihoods.misfit(vae.likelihood, units, name, start)
+    if message:
+        raise ValueError(message)
 
 
 def check_inputs(inputs, specs):

@@ -16,13 +16,14 @@ locs = st.floats(-1, 2, width=32)
 log_scales = st.floats(-7, 7, width=32)
 
 
-def probabilities(loc, log_scale):
-    """Of the 256 levels, at float64: differences of the cdf between the edges.
+def probabilities(loc, log_scale, levels=256):
+    """Of the levels, at float64: differences of the cdf between the edges.
 
     Above `loc` they are differences of the upper tail, so that neither side is a
     difference of two numbers near 1.
     """
-    edges = np.concatenate([[-np.inf], (np.arange(255) + 0.5) / 255, [np.inf]])
+    edges = (np.arange(levels - 1) + 0.5) / (levels - 1)
+    edges = np.concatenate([[-np.inf], edges, [np.inf]])
     z = (edges - float(loc)) / np.exp(float(log_scale))
     low, high = z[:-1], z[1:]
     below = scipy.special.expit(high) - scipy.special.expit(low)
@@ -149,3 +150,31 @@ def test_rounding_within_the_slack_does_not_matter():
         likelihood.log_prob([[100 / 255 + 5e-7]], parameters),
         likelihood.log_prob([[100 / 255]], parameters),
     )
+
+
+@pytest.mark.parametrize("levels", [2, 3, 16, 17, 32, 100])
+def test_other_numbers_of_levels(levels):
+    likelihood = DiscretizedLogistic(levels=levels)
+    x = np.arange(levels)[:, None] / (levels - 1)
+    for loc, log_scale in ((0.3, -1.0), (0.9, -4.0), (-0.5, 2.0)):
+        expected = probabilities(np.float32(loc), log_scale, levels)
+        parameters = np.full((levels, 2), [loc, log_scale])
+        log_prob = likelihood.log_prob(x, parameters)
+        np.testing.assert_allclose(np.exp(log_prob), expected, rtol=2e-5, atol=1e-30)
+        mean = likelihood.mean(parameters[:1])
+        np.testing.assert_allclose(mean, [expected @ x], rtol=1e-5)
+        sample = likelihood.sample(np.repeat(parameters[:1], 20_000, axis=0), seed=1)
+        counts = np.bincount(
+            np.rint(sample.numpy()[:, 0] * (levels - 1)).astype(int), minlength=levels
+        )
+        # 5 standard errors of a count, and one for counts of nearly none.
+        error = np.sqrt(20_000 * expected * (1 - expected))
+        assert np.all(np.abs(counts - 20_000 * expected) <= 5 * error + 1)
+    assert f"the {levels} levels k / {levels - 1} in" in str(likelihood.support)
+    assert not likelihood.in_support([[0.5 / (levels - 1)]])[0]
+
+
+@pytest.mark.parametrize("levels", [1, 257, 0, 16.5, "16", None])
+def test_levels_that_are_none(levels):
+    with pytest.raises(ValueError, match="`levels` should be an integer from 2 to 256"):
+        DiscretizedLogistic(levels=levels)

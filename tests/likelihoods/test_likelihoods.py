@@ -3,14 +3,43 @@
 import keras
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from keras_vae import likelihoods
+from keras_vae import likelihoods, noise
+from keras_vae.likelihoods import base
 from tests.contracts import check_likelihood
 
 DATA_SHAPE = (3, 2)
 BATCH = 64
+
+
+@keras.saving.register_keras_serializable(package="keras_vae_tests")
+class StudentT(likelihoods.LocationScale):
+    """A family that is not the package's: its density, and how it is drawn."""
+
+    identifier = "student_t"
+
+    def __init__(self, df=5.0, **kwargs):
+        super().__init__(**kwargs)
+        self.df = df
+
+    def get_config(self):
+        return {**super().get_config(), "df": self.df}
+
+    def _standard_log_prob(self, residual):
+        normalizer = scipy.special.betaln(0.5, self.df / 2) + np.log(self.df) / 2
+        kernel = tf.math.log1p(tf.square(residual) / self.df)
+        return -(self.df + 1) / 2 * kernel - normalizer
+
+    def _standard_sample(self, seed, like):
+        # Bailey, "Polar generation of random variates with the t-distribution" (1994).
+        u, v = tf.unstack(base.noise_like(noise.uniform, seed, like, num_draws=2))
+        radius = tf.sqrt(self.df * (u ** (-2 / self.df) - 1))
+        return radius * tf.cos(2 * np.pi * v)
+
 
 _rng = np.random.default_rng(0)
 _real = _rng.normal(size=(BATCH, *DATA_SHAPE))
@@ -39,10 +68,20 @@ ROWS = {
         _real,
     ),
     "laplace_optimal": (lambda: likelihoods.Laplace(scale="optimal"), _real),
+    "student_t": (lambda: StudentT(scale=0.5), _real),
+    "student_t_learned": (lambda: StudentT(df=3.5, scale="learned"), _real),
+    "student_t_learned_per_output": (
+        lambda: StudentT(scale="learned_per_output"),
+        _real,
+    ),
     "categorical": (likelihoods.Categorical, _one_hot),
     "discretized_logistic": (
         likelihoods.DiscretizedLogistic,
         np.round(255 * _unit) / 255,
+    ),
+    "discretized_logistic_of_4_bits": (
+        lambda: likelihoods.DiscretizedLogistic(levels=16),
+        np.round(15 * _unit) / 15,
     ),
     "poisson": (likelihoods.Poisson, np.floor(20 * _unit**2)),
 }
@@ -160,9 +199,42 @@ def test_every_likelihood_is_found_by_its_name_and_is_in_the_table():
         value
         for name, value in vars(likelihoods).items()
         if name in likelihoods.__all__ and isinstance(value, type)
-    } - {likelihoods.Likelihood}
+    } - {likelihoods.Likelihood, likelihoods.LocationScale}
     found = {type(likelihoods.get(each.identifier)) for each in classes}
-    assert found == classes == {type(make()) for make, _ in ROWS.values()}
+    in_table = {type(make()) for make, _ in ROWS.values()} - {StudentT}
+    assert found == classes == in_table
+
+
+def test_a_family_of_location_and_scale_of_few_lines():
+    likelihood = StudentT(df=4.0, scale=0.5)
+    x = np.linspace(-9, 9, 37)[:, None]
+    expected = scipy.stats.t(df=4, loc=1.0, scale=0.5).logpdf(x)
+    found = likelihood.log_prob_per_value(x, np.full_like(x, 1.0))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    sample = likelihood.sample(np.full((20_000, 1), 1.0), seed=4)
+    cdf = scipy.stats.t(df=4, loc=1.0, scale=0.5).cdf
+    assert scipy.stats.kstest(np.ravel(sample).astype("float64"), cdf).pvalue > 1e-3
+    # Its scale of maximum likelihood has no formula.
+    with pytest.raises(
+        ValueError, match=r"'learned_per_output'\). Received: .*optimal"
+    ):
+        StudentT(scale="optimal")
+
+
+def test_share_of_a_class():
+    logits = np.float32([[0.3, -1.0, 2.0], [0.0, 0.0, 0.0]])
+    x = np.float32([[0, 0, 1], [1, 0, 0]])
+    found = likelihoods.Categorical().log_prob_per_value(x, logits)
+    expected = x * scipy.special.log_softmax(np.float64(logits), axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_x_is_drawn_independently_of_a_z_of_the_same_seed():
+    seed = noise.example_seeds(7, 0, 500)
+    z = noise.normal(seed, 64)
+    x = likelihoods.Gaussian().sample(tf.zeros((500, 64)), seed)
+    correlation = np.corrcoef(np.ravel(z), np.ravel(x))[0, 1]
+    assert abs(correlation) < 5 / np.sqrt(z.shape.num_elements())
 
 
 @pytest.mark.parametrize(
@@ -234,3 +306,84 @@ def test_one_mean_for_each_channel():
     bias = likelihoods.get("discretized_logistic").initial_bias([0.2, 0.4, 0.6])
     mean = likelihoods.get("discretized_logistic").mean(bias[None])
     np.testing.assert_allclose(mean, [[0.2, 0.4, 0.6]], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "expected"),
+    [
+        ("bernoulli", [114.0, 139.0], "values from 114 to 139. Mend: x / 255, as for "),
+        ("bernoulli", [0.0, 40000.0], "values from 0 to 40000. Mend: x / 65535, as "),
+        ("bernoulli", [-1.0, 0.5], r"Mend: (x + 1) / 2, if they are from -1 to 1"),
+        ("bernoulli", [-3.5, 6.5], r"Mend: (x + 3.5) / 10. Or choose another "),
+        ("bernoulli", [300000.0, 2e6], r"Mend: (x - 300000) / 1.7e+06"),
+        ("bernoulli", [0.5, np.nan], "Received: nan at index (0, 1)."),
+        (
+            "bernoulli",
+            [2.0, 7.0],
+            "another likelihood: 'gaussian', 'laplace', 'poisson",
+        ),
+        ("bernoulli", [2.5, 7.0], "another likelihood: 'gaussian', 'laplace'. The "),
+        (
+            "discretized_logistic",
+            [0.0, 1 / 16, 1.0],
+            "the 256 levels k / 255 in [0, 1]. Received: the 17 levels k / 16 in "
+            "[0, 1]. Mend: the argument levels=17. Or choose another likelihood: "
+            "'bernoulli', 'continuous_bernoulli', 'gaussian', 'laplace'. The ",
+        ),
+        (
+            "discretized_logistic",
+            [0.0, np.pi / 4],
+            "Received: values from 0 to 0.785398",
+        ),
+        (
+            "discretized_logistic",
+            [0.0, 16.0],
+            "Received: values from 0 to 16. Mend: x / ",
+        ),
+        ("poisson", [-1.0, 3.0], "0, 1, 2, …. Received: values from -1 to 3. Or "),
+        ("categorical", [3.0, 1.0], "Mend: keras.utils.to_categorical(x), if they "),
+        (
+            "gaussian",
+            [np.inf, 1.0],
+            "real numbers. Received: inf at index (0, 0). The ",
+        ),
+    ],
+)
+def test_what_is_wrong_with_data(name, x, expected):
+    likelihood = likelihoods.get(name)
+    message = likelihoods.misfit(likelihood, [x])
+    assert expected in message and f"likelihood {name!r}: " in message
+    assert message.endswith("The first example outside is number 0.")
+
+
+def test_the_line_that_mends_data_does():
+    rng = np.random.default_rng(0)
+    for x in (
+        rng.uniform(0, 255, (9, 4)),
+        rng.integers(0, 65536, (9, 4)),
+        rng.uniform(-1, 1, (9, 4)),
+        rng.normal(size=(9, 4)),
+        rng.uniform(300, 90_000, (9, 4)),
+    ):
+        likelihood = likelihoods.Bernoulli()
+        line = likelihoods.misfit(likelihood, x).split("Mend: ")[1]
+        mended = eval(line.split(",")[0].split(". ")[0], {"x": x})
+        assert likelihoods.misfit(likelihood, mended) is None
+
+
+def test_fitting_data_are_not_complained_of_and_the_first_example_is_named():
+    likelihood = likelihoods.Bernoulli()
+    x = np.zeros((5, 3))
+    assert likelihoods.misfit(likelihood, x) is None
+    x[3:] = 9
+    message = likelihoods.misfit(likelihood, x, name="images", start=4096)
+    assert "`images` should" in message and "is number 4099." in message
+    assert "Mend: images / 255" in message
+
+
+def test_levels_of_data_are_the_fewest():
+    for levels in (3, 16, 17, 32, 255, 256):
+        x = np.arange(levels, dtype="float32")[:, None] / np.float32(levels - 1)
+        assert likelihoods.misfit(likelihoods.DiscretizedLogistic(levels), x) is None
+        other = likelihoods.DiscretizedLogistic(levels=12)
+        assert f"the argument levels={levels}." in likelihoods.misfit(other, x)
