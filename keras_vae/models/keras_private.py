@@ -10,7 +10,7 @@ from keras.src.backend.common import global_state
 from keras.src.layers.layer import CallContext
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
-__all__ = ["ObjectSharingScope", "one_call"]
+__all__ = ["AlwaysBuilt", "ObjectSharingScope", "one_call"]
 
 # ObjectSharingScope: Keras opens it while it writes or reads a .keras file, so that a
 # part which two others hold is written once and comes back as one. A copy made in
@@ -37,3 +37,16 @@ def one_call(model):
         yield
     finally:
         global_state.set_global_attribute("current_call_ctx", outside)
+
+
+class AlwaysBuilt:
+    """A model with all its weights from the beginning: nothing is built from data.
+
+    Under a `tf.distribute` strategy Keras takes the mean of the first batch over the
+    replicas before it trains, to build what it finds unbuilt. That fails where the
+    replicas have unequal parts of the batch, and with metrics of a model without
+    targets.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing, in place of what Keras would do."""

@@ -33,7 +33,7 @@ class _Untracked:
         self.__dict__.update(values)
 
 
-class Steps(keras.Model):
+class Steps(keras_private.AlwaysBuilt, keras.Model):
     """`train_step` and `test_step`, written once for all models.
 
     They rest on the tensor methods of the model: `prepare`, `elbo_terms`, `objective`
@@ -105,6 +105,8 @@ class Steps(keras.Model):
             scaled_loss = self.optimizer.scale_loss(share)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
+        if self._num_replicas > 1:
+            gradients = [_or_zero(gradient, batch.size) for gradient in gradients]
         finite = self._is_finite(share, gradients)
         update = self._update if self._num_replicas == 1 else self._update_replicas
         update(finite, gradients, variables, state, before, batch)
@@ -272,3 +274,11 @@ class Steps(keras.Model):
             before = tf.reduce_sum(sizes[:replica])
         self._counters.examples.assign_add(total)
         return noise.example_seeds(0, tf.cast(start + before, tf.int32), size)
+
+
+def _or_zero(gradient, size):
+    """The gradient, or zeros on a replica without examples: statistics of nothing
+    (batch normalisation) make it NaN there."""
+    if not isinstance(gradient, tf.Tensor):
+        return gradient
+    return tf.where(size > 0, gradient, tf.zeros_like(gradient))
