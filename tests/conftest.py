@@ -8,6 +8,7 @@ os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported
 
 import hypothesis
 import pytest
+import tensorflow as tf
 
 # The same examples in every run, kept nowhere; and no deadline, since the first call
 # of a graph function takes what compiling takes.
@@ -15,6 +16,13 @@ hypothesis.settings.register_profile(
     "keras_vae", derandomize=True, database=None, deadline=None
 )
 hypothesis.settings.load_profile("keras_vae")
+
+# Two devices on one processor, for what runs on several replicas; before TensorFlow
+# starts, since afterwards it is too late.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,276 @@
+"""What every model of the family promises: all that `VAE` does."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+from keras_vae.models.float32 import float32_copy
+
+LOGS = {"loss", "reconstruction_loss", "kl_loss", "elbo"}
+
+
+def check_vae(make, x, has_density=True):
+    """Holds a model to what Keras users and the export expect of it.
+
+    Args:
+        make: Function that returns a new model, not compiled, with a seed of its own.
+        x: Data, 40 examples: an array, or a dictionary of arrays.
+        has_density: Whether q has one, so that log-weights and the KL mean something.
+    """
+
+    def make_alike():
+        keras.utils.set_random_seed(0)
+        return make()
+
+    _check(make_alike, x, has_density)
+
+
+def _check(make, x, has_density):
+    _check_terms(make, x, has_density)
+    _check_forms_of_data(make, x)
+    _check_means_and_weights(make, x)
+    _check_compiled_ways(make, x)
+    _check_mixed_precision(make, x)
+    _check_saved_and_resumed(make, x)
+    _check_bad_batch(make, x)
+    _check_two_devices(make, x)
+    _check_export(make, x)
+
+
+def _fitted(make, optimizer=None, **compile_arguments):
+    vae = make()
+    vae.compile(optimizer or keras.optimizers.SGD(0.01), **compile_arguments)
+    return vae
+
+
+def _rows(x, rows):
+    return tf.nest.map_structure(lambda array: array[rows], x)
+
+
+def _main(x):
+    return x["x"] if isinstance(x, dict) else x
+
+
+def _conditions(vae, x):
+    return {name: x[name] for name in vae.decoder_conditions}
+
+
+def _dataset(*data):
+    data = data if len(data) > 1 else data[0]
+    return tf.data.Dataset.from_tensor_slices(data).batch(16)
+
+
+def _flat(vae):
+    return np.concatenate([np.ravel(weight) for weight in vae.get_weights()])
+
+
+def _check_terms(make, x, has_density):
+    vae = make()
+    seeds = keras_vae.noise.example_seeds(0, 0, len(_main(x)))
+    terms = vae.deterministic_terms(x, seeds)
+    n, k = len(_main(x)), vae.num_samples
+    assert terms.z.shape == (k, n, *vae.latent_shape)
+    assert terms.log_likelihood.shape == terms.log_weights.shape == (k, n)
+    assert terms.kl.shape[0] == n and terms.kl.shape.rank == 2
+    assert terms.q.mean.shape == (n, *vae.latent_shape)
+    for value in (terms.elbo, terms.reconstruction_loss, terms.kl_loss):
+        assert value.shape == (n,) and value.dtype == tf.float32
+        assert np.isfinite(value).all()
+    np.testing.assert_allclose(
+        terms.elbo, -(terms.reconstruction_loss + terms.kl_loss), rtol=1e-6
+    )
+    np.testing.assert_allclose(vae.elbo(x), terms.elbo, rtol=1e-4, atol=1e-4)
+    for array, parameter in zip(
+        vae.encode(x), terms.q.parameters.values(), strict=True
+    ):
+        np.testing.assert_allclose(array, parameter, rtol=1e-4, atol=1e-5)
+    if has_density:
+        # The same draws weighed: log-weights average to the ELBO where the KL is an
+        # estimate, and come near it where it is exact.
+        difference = np.mean(terms.log_weights, axis=0) - terms.elbo
+        error = np.std(difference) / np.sqrt(n) + 1e-4
+        assert abs(np.mean(difference)) < 4 * error
+
+
+class _Batches(keras.utils.PyDataset):
+    def __init__(self, data):
+        super().__init__()
+        self.data = list(data)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        return self.data[index]
+
+
+def _check_forms_of_data(make, x):
+    """SGD over the same batches in the same order, whatever they came in."""
+    ones, target = np.ones(len(_main(x)), "float32"), _main(x)
+    parts = [slice(i, i + 16) for i in range(0, len(ones), 16)]
+    in_order = {"batch_size": 16, "shuffle": False}
+    forms = [
+        {"x": x, **in_order},
+        {"x": x, "y": target, "sample_weight": ones, **in_order},
+        {"x": (x, None, ones), **in_order},
+        {"x": _dataset(x)},
+        {"x": tf.data.Dataset.from_tensor_slices((x,)).batch(16)},
+        {"x": _dataset(x, target, ones)},
+        {"x": (_rows(x, part) for part in parts)},
+        {"x": ((_rows(x, part), None, ones[part]) for part in parts)},
+        *(
+            {"x": _Batches((_rows(x, part), *more(part)) for part in parts)}
+            | {"shuffle": False}
+            for more in (
+                lambda part: (None, ones[part]),
+                lambda part: (target[part],),
+            )
+        ),
+    ]
+    results = []
+    for form in forms:
+        vae = _fitted(make)
+        history = vae.fit(**form, verbose=0).history
+        assert set(history) == LOGS
+        assert int(vae.step) == len(parts)
+        results.append(_flat(vae))
+    assert not np.array_equal(results[0], _flat(make()))
+    for result in results[1:]:
+        np.testing.assert_allclose(result, results[0], rtol=1e-5, atol=1e-6)
+
+
+def _check_means_and_weights(make, x):
+    vae = _fitted(make, metrics=["mse"])
+    n = len(_main(x))
+    score = vae.score(x)
+    for batch_size in (16, 7):  # the last batch is short
+        logs = vae.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
+        for name in ("elbo", "reconstruction_loss", "kl_loss"):
+            assert logs[name] == pytest.approx(score[name].mean(), rel=1e-5, abs=1e-6)
+    squares = np.square(vae.reconstruct(x) - _main(x)).mean()
+    assert logs["mse"] == pytest.approx(squares, rel=1e-4)
+    weights = (np.arange(n) % 3 == 0).astype("float32")
+    logs = vae.evaluate(x, sample_weight=weights, verbose=0, return_dict=True)
+    expected = score["elbo"][weights == 1].mean()
+    assert logs["elbo"] == pytest.approx(expected, rel=1e-5)
+
+
+def _check_compiled_ways(make, x):
+    """XLA and several steps per execution train what the plain graph trains."""
+    results = {}
+    for name, arguments in {
+        "graph": {},
+        "xla": {"jit_compile": True},
+        "several": {"steps_per_execution": 3},
+    }.items():
+        vae = _fitted(make, **arguments)
+        vae.fit(x, batch_size=16, shuffle=False, verbose=0)
+        results[name] = _flat(vae)
+    for name in ("xla", "several"):
+        np.testing.assert_allclose(
+            results[name], results["graph"], rtol=1e-3, atol=1e-4
+        )
+
+
+def _check_mixed_precision(make, x):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        vae = _fitted(make, keras.optimizers.Adam(1e-3))
+        losses = vae.fit(x, batch_size=16, epochs=2, verbose=0).history["loss"]
+        arrays = [*vae.encode(x), vae.reconstruct(x), vae.elbo(x), vae.codes(x)]
+        copy = float32_copy(vae)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(losses).all()
+    assert {array.dtype for array in arrays} == {np.dtype("float32")}
+    np.testing.assert_allclose(copy.codes(x), arrays[-1], atol=0.05)
+
+
+def _check_saved_and_resumed(make, x):
+    """Two epochs at once, or one, a .keras file and another: the same to the bit."""
+    unbroken = _fitted(make, keras.optimizers.Adam(1e-2))
+    stopped = _fitted(make, keras.optimizers.Adam(1e-2))
+    for _ in range(2):
+        unbroken.fit(x, batch_size=16, shuffle=False, verbose=0)
+    stopped.fit(x, batch_size=16, shuffle=False, verbose=0)
+    with tempfile.TemporaryDirectory() as folder:
+        stopped.save(Path(folder) / "model.keras")
+        resumed = keras.models.load_model(Path(folder) / "model.keras")
+    assert type(resumed) is type(stopped)
+    np.testing.assert_array_equal(resumed.codes(x), stopped.codes(x))
+    resumed.fit(x, batch_size=16, shuffle=False, verbose=0)
+    for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(resumed.elbo(x), unbroken.elbo(x))
+
+
+def _check_bad_batch(make, x):
+    """NaN among the data stops training, and leaves all as the good steps left it."""
+    vae = _fitted(make, keras.optimizers.Adam(1e-2))
+    bad = tf.nest.map_structure(np.array, x)
+    _main(bad)[20].flat[0] = np.nan
+    vae.fit(_rows(x, slice(0, 16)), batch_size=16, verbose=0)
+    before = [
+        variable.numpy() for variable in vae.variables if "float" in variable.dtype
+    ]
+    with pytest.raises(FloatingPointError, match="`x` is not finite"):
+        vae.fit(_dataset(_rows(bad, slice(16, 32))), verbose=0)
+    after = [
+        variable.numpy() for variable in vae.variables if "float" in variable.dtype
+    ]
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@functools.cache
+def _two_devices():
+    # One for all: TensorFlow numbers the collectives of each strategy from the same
+    # beginning, and takes two of one number for one.
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def _check_two_devices(make, x):
+    """Evaluation as on one device; training on unequal and empty parts of batches."""
+    with _two_devices().scope():
+        vae = _fitted(make, metrics=["mse"])
+    single = _fitted(make, metrics=["mse"])
+    x = _rows(x, slice(0, 33))  # batches of 16, 16 and 1
+    logs, expected = (
+        model.evaluate(x, batch_size=16, verbose=0, return_dict=True)
+        for model in (vae, single)
+    )
+    for name in LOGS | {"mse"}:
+        assert logs[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
+    history = vae.fit(x, batch_size=16, epochs=2, verbose=0, validation_data=x).history
+    assert np.isfinite(list(history.values())).all() and int(vae.step) == 6
+    assert np.isfinite(vae.elbo(x)).all()
+    assert not np.array_equal(_flat(vae), _flat(single))
+
+
+def _check_export(make, x):
+    vae = make()
+    vae.compile("adam")
+    vae.fit(x, batch_size=16, verbose=0)
+    conditions = _conditions(vae, x)
+    samples = vae.sample(len(_main(x)), seed=1, **conditions)
+    assert samples.shape == _main(x).shape and np.isfinite(samples).all()
+    draws = vae.sample(len(_main(x)), seed=1, draws=True, **conditions)
+    assert np.all(vae.likelihood.in_support(draws))
+    with tempfile.TemporaryDirectory() as folder:
+        saved = keras_vae.export.export_saved_models(vae, folder)
+        keras_vae.export.write_parity(
+            vae, Path(folder) / "parity.npz", version=saved.version, data=x
+        )
+        keras_vae.export.export_tflite(vae, Path(folder) / "tflite", test_data=x)
+        results = keras_vae.export.verify(folder)
+    places = {(result.signature, result.where) for result in results}
+    for signature in ("encoder/encode", "decoder/decode", "decoder/sample"):
+        assert (signature, "SavedModel") in places
+        assert (signature, f"{signature.split('/')[0]}.tflite") in places
+    assert [result for result in results if not result.passed] == []
