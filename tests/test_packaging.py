@@ -109,9 +109,7 @@ for name in ["--version", "--help", *main.commands]:
 slow = {"tensorflow", "keras", "keras_vae", "numpy", "matplotlib", "sklearn"}
 sys.exit(f"imported: {slow & set(sys.modules)}" if slow & set(sys.modules) else 0)
 """
-    said = succeed(sys.executable, "-c", code, cwd=tmp_path)
-    for command in ["train", "evaluate", "sample", "reconstruct", "encode"]:
-        assert command in said
+    succeed(sys.executable, "-c", code, cwd=tmp_path)
 
 
 # Stands for a Keras whose configuration file chose jax, which is not installed here.

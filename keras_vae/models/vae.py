@@ -452,10 +452,10 @@ class VAE(Inference, Trainer):
             store[name] = state
 
     def load_own_variables(self, store):
-        # As Keras saves them: the weights of this model itself, by number.
-        own = [*self._trainable_variables, *self._non_trainable_variables]
-        for index, variable in enumerate(own):
-            variable.assign(store[f"{index}"])
+        own = {}  # The weights of this model itself, by the names that Keras gives.
+        super().save_own_variables(own)
+        for name, variable in own.items():
+            variable.assign(store[name])
         for name, state in self._random_states().items():
             if name in store:
                 state.assign(store[name])

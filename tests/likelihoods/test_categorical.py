@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,3 +73,12 @@ def test_initial_bias_keeps_frequencies():
     mean = Categorical().mean(bias[None])
     expected = [[[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]]]
     np.testing.assert_allclose(mean, expected, atol=3e-6)
+
+
+def test_sample_has_the_probabilities():
+    # Of more than two classes: of two, noise of the wrong sign does as well.
+    logits = np.float32([0.5, -1.0, 2.0, 0.0, -3.0])
+    sample = Categorical().sample(np.repeat(logits[None], 50_000, axis=0), seed=3)
+    expected = 50_000 * scipy.special.softmax(np.float64(logits))
+    counts = sample.numpy().sum(axis=0, dtype="float64")
+    assert scipy.stats.chisquare(counts, expected).pvalue > 1e-3
