@@ -18,6 +18,8 @@ COMMAND_LINE = sorted((HOUSE / "keras_vae_cli").rglob("*.py"))
 RANKS = {
     "version": 0,
     "files": 0,
+    "memory": 0,
+    "moments": 0,
     "divergences": 0,
     "schedules": 0,
     "noise": 0,

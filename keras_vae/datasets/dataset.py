@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae.datasets import pipelines
-from keras_vae.datasets.examples import block_size
+from keras_vae.datasets.description import describe_values, mend_values
+from keras_vae.datasets.sources import block_size
+from keras_vae.memory import check_memory
+from keras_vae.moments import RunningMoments
 
 ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
 
@@ -22,14 +25,19 @@ class Dataset:
         name: String, for people and file names.
         parts: Dictionary from `"train"`, `"validation"` and `"test"`, the last two as
             far as there are any, to where their examples are kept.
-        is_image: Whether an example is an image `(height, width, channels)`; it is a
-            feature vector `(num_features,)` otherwise.
+        kind: What an example is: `"images"` `(height, width, channels)`, `"series"`
+            `(steps, channels)` or `"vectors"` `(num_features,)`.
         label_names: Tuple of strings, the name of each label; `None` without labels.
-        feature_names: Tuple of strings, the columns of a table that has a header, or
-            `None`.
+        levels: How many equal steps from 0 to 1 the values have, if it is known: 256
+            for bytes.
+        origin: Dictionary of what else `description` says: `source`, `num_bytes`,
+            `dtype`, `columns`, `left_out`, `label_column`, `fingerprint`.
 
     Attributes:
         data_shape: Tuple, the shape of one example.
+        is_image: Whether an example is an image.
+        feature_names: Tuple of strings, the columns of a table that has a header, or
+            `None`.
 
     Raises:
         ValueError: If the parts hold examples of different shapes.
@@ -44,11 +52,17 @@ class Dataset:
     (1437, 180)
     """
 
-    def __init__(self, name, parts, *, is_image, label_names=None, feature_names=None):
+    def __init__(
+        self, name, parts, *, kind, label_names=None, levels=None, origin=None
+    ):
         self.name = name
-        self.is_image = is_image
+        self.kind = kind
+        self.is_image = kind == "images"
         self.label_names = label_names
-        self.feature_names = feature_names
+        self.levels = levels
+        self._origin = origin or {}
+        columns = self._origin.get("columns")
+        self.feature_names = columns and tuple(column["name"] for column in columns)
         self._parts = parts
         self.data_shape = parts["train"].data_shape
         for part, examples in parts.items():
@@ -57,6 +71,38 @@ class Dataset:
                     f"The splits of {name} should hold examples of one shape. "
                     f"Received: train {self.data_shape}, {part} {examples.data_shape}"
                 )
+
+    @functools.cached_property
+    def description(self):
+        """What JSON can hold of what the data are: to be kept with what uses them.
+
+        `name`, `source` (an absolute path, or the name of a data set), `kind`,
+        `num_bytes`, `num_examples` of each split, `data_shape`, `dtype` (as stored),
+        `value_range`, `levels`, `columns` (name and type of each, for a table with a
+        header), `left_out` and `label_column` (of a table), `label_names`,
+        `fingerprint`. `load(..., like=description)` reads other data as these were
+        read, and `check_same(dataset, description)` finds out whether data changed.
+        """
+        ranges = np.array([source.value_range for source in self._parts.values()])
+        return {
+            "name": self.name,
+            "source": self.name,
+            "kind": self.kind,
+            "num_bytes": None,
+            "num_examples": {
+                part: source.num_examples for part, source in self._parts.items()
+            },
+            "data_shape": list(self.data_shape),
+            "dtype": "float32",
+            "value_range": [float(ranges[:, 0].min()), float(ranges[:, 1].max())],
+            "levels": self.levels,
+            "columns": None,
+            "left_out": [],
+            "label_column": None,
+            "label_names": self.label_names and list(self.label_names),
+            "fingerprint": None,
+            **self._origin,
+        }
 
     @functools.cached_property
     def train(self):
@@ -80,23 +126,38 @@ class Dataset:
 
     @property
     def mean(self):
-        """float32 `(num_features,)`: mean of each feature over train.
-
-        `None` for images.
-        """
+        """float32 `data_shape`: mean of each value over train; `None` for images."""
         return None if self.is_image else self._moments[0]
 
     @property
     def scale(self):
-        """float32 `(num_features,)`: standard deviation of each feature over train.
+        """float32 `data_shape`: standard deviation of each value over train.
 
-        1 for a feature that is constant; `None` for images.
+        1 for a value that is constant; `None` for images.
         """
         return None if self.is_image else self._moments[1]
 
     @functools.cached_property
     def _moments(self):
         return self.train.moments()
+
+    def check_support(self, likelihood):
+        """Checks the first examples against the support of a likelihood.
+
+        Args:
+            likelihood: A likelihood of `keras_vae.likelihoods`.
+
+        Raises:
+            ValueError: If a value lies outside, with what the values are and what can
+                be done: another type, a division, another likelihood.
+        """
+        x = next(self.train.batches(block_size(self.data_shape)).as_numpy_iterator())
+        if not np.all(likelihood.support.contains(x)):
+            raise ValueError(
+                f"The likelihood {likelihood.identifier!r} explains "
+                f"{likelihood.support}. Received: {describe_values(self.description)}. "
+                + " ".join(mend_values(self.description))
+            )
 
     def _split(self, part):
         if part not in self._parts:
@@ -175,6 +236,18 @@ class Split:
         _check_whole("batch_size", batch_size, least=1)
         return -(-self.num_examples // batch_size)
 
+    def _check_batch(self, batch_size):
+        """Refuses batches that do not fit in memory; the number of them otherwise."""
+        steps = self.steps_per_epoch(batch_size)
+        size = min(batch_size, self.num_examples)
+        # One batch is worked on while another is prepared.
+        check_memory(
+            f"Batches of {size} examples of shape {self.data_shape}",
+            2 * 4 * size * math.prod(self.data_shape),
+            "Make `batch_size` smaller, or images smaller with `image_size`.",
+        )
+        return steps
+
     def batches(self, batch_size, *, with_labels=False, binarize="none", seed=0):
         """Every example once, in the stored order.
 
@@ -196,7 +269,7 @@ class Split:
             ValueError: If the data have no labels, or are not in [0, 1] and should be
                 binarized.
         """
-        steps = self.steps_per_epoch(batch_size)
+        steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
         if with_labels and not self._has_labels:
             raise ValueError(
@@ -245,7 +318,7 @@ class Split:
             ValueError: If an argument is out of range, or the data are not in [0, 1]
                 and should be binarized.
         """
-        steps = self.steps_per_epoch(batch_size)
+        steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
         _check_whole("start_epoch", start_epoch, least=0)
         if num_epochs is None:
@@ -282,10 +355,6 @@ class Split:
         >>> mean, scale = keras_vae.datasets.load("digits").train.moments()
         >>> mean.shape, float(scale[0, 0, 0])  # the first pixel is never on
         ((8, 8, 1), 1.0)
-
-        Reference:
-            Chan, Golub & LeVeque, "Algorithms for computing the sample variance"
-            (1983), equation 2.1, which merges the moments of two groups.
         """
         rows = block_size(self.data_shape)
         if max_examples is None or max_examples >= self.num_examples:
@@ -295,19 +364,13 @@ class Split:
             rows = min(rows, max_examples)
             batches = self.training_batches(rows, seed=0, num_epochs=1)
             batches = batches.take(math.ceil(max_examples / rows))
-        count, mean, squares = 0, 0.0, 0.0
+        moments = RunningMoments()
         for x in batches.as_numpy_iterator():
-            x = x.astype("float64")
-            x_mean = x.mean(0)
-            delta = x_mean - mean
-            total = count + len(x)
-            squares += ((x - x_mean) ** 2).sum(0) + delta**2 * count * len(x) / total
-            mean += delta * len(x) / total
-            count = total
-        scale = np.sqrt(squares / count).astype("float32")
+            moments.update(x)
+        scale = np.sqrt(moments.variance).astype("float32")
         # Float64 sums of a float32 constant are exact: its variance is 0, not tiny.
         scale[scale == 0] = 1
-        return np.asarray(mean, dtype="float32"), scale
+        return moments.mean.astype("float32"), scale
 
     def _check_in_memory(self, what):
         if not self.in_memory:

@@ -61,7 +61,7 @@ def pipeline(examples, batch_size, epochs, order_seed, noise_seed, binarize):
     """Batches `(x, labels)` of a dataset of epoch numbers, one epoch after another.
 
     Args:
-        examples: `Examples`.
+        examples: `Source`.
         batch_size: Integer.
         epochs: `tf.data.Dataset` of int64 epoch numbers.
         order_seed: Stateless seed of the shuffling, or `None` for the stored order.

@@ -67,7 +67,7 @@ def test_npy(tmp_path, dtype, divided_by, memory_limit):
     ("shape", "data_shape", "is_image"),
     [
         ((10, 4), (4,), False),
-        ((10, 4, 5), (4, 5, 1), True),
+        ((10, 4, 8), (4, 8, 1), True),
         ((10, 4, 5, 3), (4, 5, 3), True),
     ],
 )
@@ -219,7 +219,7 @@ X, Y = np.zeros((4, 2)), np.zeros(4, dtype=int)
     ("arrays", "message"),
     [
         ({}, "Received: no arrays"),
-        ({"a": X, "b": X}, "named x_train.*Received: a, b"),
+        ({"a": X, "b": X}, r"named x_train.*--array NAME.*Received: a \(4, 2\), b"),
         ({"x_test": X, "y": Y}, "named x_train"),
         ({"x": X, "x_train": X}, "one array for train. Received: x_train, x"),
         ({"x": X, "y": Y[:3]}, r"one label for each example: shape \(4,\).*\(3,\)"),

@@ -17,7 +17,7 @@ def folder_of_images(folder):
 
 def test_it_is_public():
     assert keras_vae.datasets.load is load
-    public = {"Dataset", "Split", "UnknownNameError", "load"}
+    public = {"Dataset", "Split", "UnknownNameError", "check_same", "load"}
     assert set(keras_vae.datasets.__all__) == public
 
 
