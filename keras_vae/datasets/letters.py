@@ -118,10 +118,10 @@ def _matrices(rng, num_pictures):
 
     The inverse of: slant, scale, turn and move, all around the middle.
     """
-    turn = rng.uniform(-0.15, 0.15, num_pictures)  # radians
-    slant = rng.uniform(-0.15, 0.15, num_pictures)
-    scale = rng.uniform(0.85, 1.1, (2, num_pictures))
-    move = rng.uniform(-1.5, 1.5, (2, num_pictures)) * ACROSS
+    turn = rng.uniform(-0.08, 0.08, num_pictures)  # radians
+    slant = rng.uniform(-0.1, 0.1, num_pictures)
+    scale = rng.uniform(0.9, 1.08, (2, num_pictures))
+    move = rng.uniform(-0.75, 0.75, (2, num_pictures)) * ACROSS
     forward = np.empty((num_pictures, 2, 2))
     cos, sin = np.cos(turn), np.sin(turn)
     # Two thirds of the picture's height for a capital of a common font.
