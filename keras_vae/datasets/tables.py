@@ -231,22 +231,21 @@ class _Table:
         """Data frames of some rows, with the places of the columns for names."""
         types = dict.fromkeys(range(self._width), "str")
         types |= dict.fromkeys(self.features, "float64")
-        skipped = 0 if self._header is None else next(self._rows())[0]
+        header_lines = 0 if self._header is None else next(self._rows())[0]
         try:
-            with (
-                open(self.path, encoding="utf-8-sig", newline="") as file,
-                pandas.read_csv(
+            with open(self.path, encoding="utf-8-sig", newline="") as file:
+                for _ in range(header_lines):
+                    file.readline()
+                with pandas.read_csv(
                     file,
                     sep=self._delimiter,
                     header=None,
-                    skiprows=skipped,
                     dtype=types,
                     chunksize=max(64, block_size((self._width,))),
                     na_filter=False,
                     skipinitialspace=True,
-                ) as reader,
-            ):
-                yield from reader
+                ) as reader:
+                    yield from reader
         except pandas.errors.EmptyDataError:
             return
         except UnicodeDecodeError:

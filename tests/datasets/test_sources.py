@@ -70,7 +70,7 @@ def test_splits_of_different_shapes():
         Dataset("table", parts, kind="vectors")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39, -1e19])
 def test_values_that_are_not_finite_are_counted_and_placed(value):
     x = np.zeros((20_000, 60))
     x[19_000, 7] = x[19_999, 0] = value  # neither of them in the first block
@@ -84,6 +84,18 @@ def test_range():
     assert finite_range(np.zeros((1, 1), dtype="uint8")) == (0, 1)
     split = Split(ArraySource(np.array([[0.25], [2]])), has_labels=False)
     assert split.value_range == (0.25, 2)
+
+
+def test_batches_that_fit_in_no_memory_are_refused(monkeypatch):
+    """100 examples of 10 float32, twice: 8,000 bytes of the 10,000 there are."""
+    monkeypatch.setattr("keras_vae.memory.machine_memory", lambda: 10_000)
+    split = table(np.zeros((1000, 10)))
+    assert len([*split.batches(100)]) == 10
+    message = "Batches of 101 examples of shape .10,. would take about 8.08e-06 GB"
+    with pytest.raises(ValueError, match=message):
+        split.batches(101)
+    with pytest.raises(ValueError, match=r"this machine has 1e-05 GB.*`batch_size`"):
+        split.training_batches(101, seed=0)
 
 
 @pytest.fixture
