@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from keras_vae.arguments import check_integer
 from keras_vae.datasets.arrays import load_digits, load_npy, load_npz
 from keras_vae.datasets.dataset import Dataset, Split
 from keras_vae.datasets.description import check_like, check_same
@@ -102,11 +103,7 @@ def load(
     """
     name = os.fspath(name_or_path)
     fractions = _fractions(validation_fraction, test_fraction)
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(
-            "`seed` should be a whole number from 0 to 2**32 - 1. Received: "
-            f"seed={seed!r}"
-        )
+    seed = check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
     image_size = _image_size(image_size)
     if channels not in (None, 1, 3):
         raise ValueError(f"`channels` should be 1 or 3. Received: channels={channels}")

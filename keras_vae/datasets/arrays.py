@@ -1,6 +1,5 @@
 """Digits, `.npy` and `.npz`: data that are arrays already."""
 
-import difflib
 import os
 import tempfile
 import tokenize
@@ -9,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from keras_vae.arguments import did_you_mean
 from keras_vae.datasets.dataset import Dataset
 from keras_vae.datasets.description import file_origin, fingerprint
 from keras_vae.datasets.sources import ArraySource, finite_range
@@ -86,12 +86,10 @@ def load_npz(path, fractions, seed, memory_limit, kind, array, label_column, lik
         chosen = {"array": array, "label_column": label_column}
         for argument, key in chosen.items():
             if key is not None and key not in members:
-                near = difflib.get_close_matches(str(key), members, n=1)
                 raise ValueError(
                     f"`{argument}` should be the name of an array in {path}: "
                     f"{_shapes(path, archive, members)}."
-                    f"{f' Did you mean {near[0]!r}?' if near else ''} Received: "
-                    f"{argument}={key!r}"
+                    f"{did_you_mean(key, members)} Received: {argument}={key!r}"
                 )
         if array is not None:
             found = {"train": (array, label_column)}

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_integer
 from keras_vae.datasets import pipelines
 from keras_vae.datasets.description import describe_values, mend_values
 from keras_vae.datasets.sources import block_size
@@ -233,7 +234,7 @@ class Split:
         Returns:
             Integer, `ceil(num_examples / batch_size)`.
         """
-        _check_whole("batch_size", batch_size, least=1)
+        batch_size = check_integer("batch_size", batch_size, minimum=1)
         return -(-self.num_examples // batch_size)
 
     def _check_batch(self, batch_size):
@@ -320,12 +321,12 @@ class Split:
         """
         steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
-        _check_whole("start_epoch", start_epoch, least=0)
+        check_integer("start_epoch", start_epoch, minimum=0)
         if num_epochs is None:
             epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
             length = tf.data.INFINITE_CARDINALITY
         else:
-            _check_whole("num_epochs", num_epochs, least=1)
+            check_integer("num_epochs", num_epochs, minimum=1)
             epochs = tf.data.Dataset.range(start_epoch, start_epoch + num_epochs)
             length = steps * num_epochs
         batches = pipelines.pipeline(
@@ -360,7 +361,7 @@ class Split:
         if max_examples is None or max_examples >= self.num_examples:
             batches = self.batches(rows)
         else:
-            _check_whole("max_examples", max_examples, least=1)
+            check_integer("max_examples", max_examples, minimum=1)
             rows = min(rows, max_examples)
             batches = self.training_batches(rows, seed=0, num_epochs=1)
             batches = batches.take(math.ceil(max_examples / rows))
@@ -390,17 +391,8 @@ class Split:
             )
 
 
-def _check_whole(argument, value, least):
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(
-            f"`{argument}` should be a whole number, {least} or more. Received: "
-            f"{argument}={value!r}"
-        )
-
-
 def _seed(seed, purpose):
-    _check_whole("seed", seed, least=0)
-    return pipelines.seed_pair(seed, purpose)
+    return pipelines.seed_pair(check_integer("seed", seed, minimum=0), purpose)
 
 
 def _with_length(batches, length):

@@ -26,7 +26,7 @@ FONTS = (
     *(f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")),
     *("cmr10", "cmb10", "cmss10", "cmtt10", "cmti10"),
 )
-STROKES = (0, 1, 2)  # pixels by which a glyph's outline is moved outwards
+STROKES = (1, 2)  # pixels by which a glyph's outline is moved outwards
 GLYPH, CAPITAL = 96, 56  # sizes of a drawing and of the letter in it, in pixels
 ACROSS = 2  # pixels are averages of 2 x 2 finer ones
 
@@ -34,8 +34,8 @@ ACROSS = 2  # pixels are averages of 2 x 2 finer ones
 def load_letters():
     """26,000 grey pictures (28 x 28, bytes) of the letters A to Z, 1,000 of each.
 
-    A picture is a letter of one of 21 fonts, with a stroke as it is or thickened, and
-    scaled, turned, slanted and moved a little. All of it follows from `SEED`, the
+    A picture is a letter of one of 21 fonts, with a stroke a little or more
+    thickened, and scaled, turned, slanted and moved a little. All of it follows from `SEED`, the
     versions of matplotlib (its fonts) and of Pillow (and the FreeType in it).
     """
     x, labels = draw()

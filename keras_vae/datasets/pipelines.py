@@ -4,9 +4,9 @@ Nothing here keeps state, so that a run that is resumed at an epoch sees what a 
 that never stopped saw from that epoch on.
 """
 
-import difflib
-
 import tensorflow as tf
+
+from keras_vae.arguments import did_you_mean
 
 BINARIZE = ("none", "threshold", "dynamic")
 
@@ -14,11 +14,9 @@ BINARIZE = ("none", "threshold", "dynamic")
 def check_binarize(binarize):
     """Raises a `ValueError` unless `binarize` is one of `BINARIZE`."""
     if binarize not in BINARIZE:
-        near = difflib.get_close_matches(str(binarize), BINARIZE, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"`binarize` should be one of {', '.join(map(repr, BINARIZE))}.{hint} "
-            f"Received: binarize={binarize!r}"
+            f"`binarize` should be one of {', '.join(map(repr, BINARIZE))}."
+            f"{did_you_mean(binarize, BINARIZE)} Received: binarize={binarize!r}"
         )
 
 

@@ -1,7 +1,6 @@
 """Tables of numbers in `.csv` files."""
 
 import csv
-import difflib
 import re
 import tempfile
 import warnings
@@ -9,6 +8,7 @@ import warnings
 import numpy as np
 import pandas
 
+from keras_vae.arguments import did_you_mean
 from keras_vae.datasets.dataset import Dataset
 from keras_vae.datasets.description import file_origin, match_columns
 from keras_vae.datasets.sources import LARGEST, ArraySource, block_size
@@ -160,8 +160,7 @@ class _Table:
         if is_index and -self._width <= label_column < self._width:
             return label_column % self._width
         names = ", ".join(self._header) if self._header else "no names: use a number"
-        near = difflib.get_close_matches(str(label_column), self._header or (), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(label_column, self._header or ())
         raise ValueError(
             f"`label_column` should be one of the {self._width} columns of {self.path} "
             f"({names}).{hint} Received: label_column={label_column!r}"

@@ -1,7 +1,6 @@
 """Image data sets of tensorflow-datasets."""
 
 import contextlib
-import difflib
 import os
 import queue
 import re
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_vae.arguments import did_you_mean
 from keras_vae.datasets import pipelines
 from keras_vae.datasets.dataset import Dataset
 from keras_vae.datasets.description import fingerprint
@@ -202,11 +202,10 @@ def _unknown(name, tfds, error=None):
         problem = str(error).strip().splitlines()[0]
     else:
         problem = f"There is no file, no folder and no data set named {name!r}."
-    near = difflib.get_close_matches(name.lower(), valid)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return UnknownNameError(
-        f"{problem}{hint} Data sets are 'digits', 'letters' and the image data sets of "
-        "tensorflow-datasets: https://www.tensorflow.org/datasets/catalog/overview"
+        f"{problem}{did_you_mean(name, valid)} Data sets are 'digits', 'letters' and "
+        "the image data sets of tensorflow-datasets: "
+        "https://www.tensorflow.org/datasets/catalog/overview"
     )
 
 

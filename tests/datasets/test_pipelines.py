@@ -203,19 +203,19 @@ def test_keras_trains_with_it():
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", None])
 def test_a_batch_size_that_is_none(value):
-    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`batch_size` should be an integer >= 1"):
         numbered().batches(value)
-    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`batch_size` should be an integer >= 1"):
         numbered().training_batches(value, seed=0)
 
 
 def test_other_wrong_arguments():
     split = numbered()
-    with pytest.raises(ValueError, match="`num_epochs` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`num_epochs` should be an integer >= 1"):
         split.training_batches(2, seed=0, num_epochs=0)
-    with pytest.raises(ValueError, match="`start_epoch` should be a whole number, 0"):
+    with pytest.raises(ValueError, match="`start_epoch` should be an integer >= 0"):
         split.training_batches(2, seed=0, start_epoch=-1)
-    with pytest.raises(ValueError, match="`seed` should be a whole number, 0 or more"):
+    with pytest.raises(ValueError, match="`seed` should be an integer >= 0"):
         split.training_batches(2, seed=None)
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         split.batches(2, binarize="dynamik")
