@@ -54,7 +54,7 @@ def load_digits(fractions, seed):
         kind="images",
         label_names=label_names,
         levels=17,
-        origin={"num_bytes": x.nbytes, "fingerprint": fingerprint("digits", 1, seed)},
+        origin={"num_bytes": x.nbytes, "fingerprint": fingerprint("digits", 1)},
     )
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_vae.arguments import check_integer
 from keras_vae.datasets import pipelines
-from keras_vae.datasets.description import describe_values, mend_values
+from keras_vae.datasets.description import values_in_words
 from keras_vae.datasets.sources import block_size
 from keras_vae.memory import check_memory
 from keras_vae.moments import RunningMoments
@@ -66,11 +66,11 @@ class Dataset:
         self.feature_names = columns and tuple(column["name"] for column in columns)
         self._parts = parts
         self.data_shape = parts["train"].data_shape
-        for part, examples in parts.items():
-            if examples.data_shape != self.data_shape:
+        for part, source in parts.items():
+            if source.data_shape != self.data_shape:
                 raise ValueError(
                     f"The splits of {name} should hold examples of one shape. "
-                    f"Received: train {self.data_shape}, {part} {examples.data_shape}"
+                    f"Received: train {self.data_shape}, {part} {source.data_shape}"
                 )
 
     @functools.cached_property
@@ -142,23 +142,13 @@ class Dataset:
     def _moments(self):
         return self.train.moments()
 
-    def check_support(self, likelihood):
-        """Checks the first examples against the support of a likelihood.
+    @property
+    def values_in_words(self):
+        """Sentences: range, levels and stored type of the values, and how to mend them.
 
-        Args:
-            likelihood: A likelihood of `keras_vae.likelihoods`.
-
-        Raises:
-            ValueError: If a value lies outside, with what the values are and what can
-                be done: another type, a division, another likelihood.
+        They belong under the error of a likelihood that does not explain the data.
         """
-        x = next(self.train.batches(block_size(self.data_shape)).as_numpy_iterator())
-        if not np.all(likelihood.support.contains(x)):
-            raise ValueError(
-                f"The likelihood {likelihood.identifier!r} explains "
-                f"{likelihood.support}. Received: {describe_values(self.description)}. "
-                + " ".join(mend_values(self.description))
-            )
+        return values_in_words(self.description)
 
     def _split(self, part):
         if part not in self._parts:
@@ -182,7 +172,7 @@ class Split:
     they are, in the data's own units.
 
     Args:
-        examples: Where the examples are kept.
+        source: Where the examples are kept.
         has_labels: Whether they have labels.
 
     Attributes:
@@ -205,25 +195,25 @@ class Split:
     []
     """
 
-    def __init__(self, examples, has_labels):
-        self._examples = examples
+    def __init__(self, source, has_labels):
+        self._source = source
         self._has_labels = has_labels
-        self.num_examples = examples.num_examples
-        self.data_shape = examples.data_shape
-        self.in_memory = examples.in_memory
-        self.value_range = examples.value_range
+        self.num_examples = source.num_examples
+        self.data_shape = source.data_shape
+        self.in_memory = source.in_memory
+        self.value_range = source.value_range
 
     @property
     def x(self):
         """float32 array `(num_examples, *data_shape)`, where it fits in memory."""
         self._check_in_memory("x")
-        return self._examples.x
+        return self._source.x
 
     @property
     def labels(self):
         """int64 array `(num_examples,)`, or `None` for data without labels."""
         self._check_in_memory("labels")
-        return self._examples.labels if self._has_labels else None
+        return self._source.labels if self._has_labels else None
 
     def steps_per_epoch(self, batch_size):
         """Number of batches that hold every example once, the last perhaps short.
@@ -279,7 +269,7 @@ class Split:
         # Noise is drawn for blocks whose size does not depend on the batch size.
         rebatch = binarize == "dynamic"
         batches = pipelines.pipeline(
-            self._examples,
+            self._source,
             block_size(self.data_shape) if rebatch else batch_size,
             epochs=tf.data.Dataset.range(1),
             order_seed=None,
@@ -330,7 +320,7 @@ class Split:
             epochs = tf.data.Dataset.range(start_epoch, start_epoch + num_epochs)
             length = steps * num_epochs
         batches = pipelines.pipeline(
-            self._examples,
+            self._source,
             batch_size,
             epochs,
             order_seed=_seed(seed, ORDER),

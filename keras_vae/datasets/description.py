@@ -179,37 +179,27 @@ def match_columns(path, names, like):
     return [names.index(name) for name in like]
 
 
-def describe_values(description):
-    """One line on the values of described data.
+def values_in_words(description):
+    """What the values of described data are, and how they can be stored instead.
 
     Example:
 
     >>> import keras_vae
-    >>> describe_values(keras_vae.datasets.load("digits").description)
-    'digits, values from 0 to 1 in 17 levels k / 16 (stored as float32)'
+    >>> values_in_words(keras_vae.datasets.load("digits").description)
+    'digits: values from 0 to 1, the 17 levels k / 16, stored as float32.'
     """
     low, high = description["value_range"]
-    levels = description["levels"]
-    steps = f" in {levels} levels k / {levels - 1}" if levels else ""
-    return (
-        f"{description['name']}, values from {low:g} to {high:g}{steps} (stored as "
-        f"{description['dtype']})"
-    )
-
-
-def mend_values(description):
-    """Sentences: what can be done with values that a likelihood does not explain."""
-    low, high = description["value_range"]
-    is_image, dtype = description["kind"] == "images", description["dtype"]
+    levels, dtype = description["levels"], description["dtype"]
+    among = f", the {levels} levels k / {levels - 1}" if levels else ""
+    sentences = [
+        f"{description['name']}: values from {low:g} to {high:g}{among}, stored as "
+        f"{dtype}."
+    ]
+    is_image = description["kind"] == "images"
     if is_image and low >= 0 and 1 < high <= 255:
-        yield "Save them as uint8, which is read as x / 255, or divide them by 255."
+        sentences.append("Saved as uint8 they are read as x / 255.")
     elif is_image and low >= 0 and 255 < high <= 65535:
-        yield "Divide them by 65535, or save x // 257 as uint8."
-    elif low < 0 or high > 1:
-        yield f"Bring them to [0, 1] by (x - {low:g}) / {high - low:g}."
-    if is_image and dtype != "uint8" and description["data_shape"][-1] == 1:
-        yield "If they are series and no images, say kind 'series'."
-    if low >= 0 and high > 1 and ("int" in dtype):
-        yield "Or choose another likelihood: 'poisson' for counts, 'gaussian' for any."
-    else:
-        yield "Or choose another likelihood: 'gaussian' takes any numbers."
+        sentences.append("Saved as uint8, x // 257, they are read as x / 65535.")
+    if is_image and (low < 0 or high > 1) and description["data_shape"][-1] == 1:
+        sentences.append("If they are series and no images, say kind 'series'.")
+    return " ".join(sentences)

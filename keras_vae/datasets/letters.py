@@ -34,9 +34,9 @@ ACROSS = 2  # pixels are averages of 2 x 2 finer ones
 def load_letters():
     """26,000 grey pictures (28 x 28, bytes) of the letters A to Z, 1,000 of each.
 
-    A picture is a letter of one of 21 fonts, with a stroke a little or more
-    thickened, and scaled, turned, slanted and moved a little. All of it follows from `SEED`, the
-    versions of matplotlib (its fonts) and of Pillow (and the FreeType in it).
+    A picture is a letter of one of 21 fonts, with a stroke a little or more thickened,
+    and scaled, turned, slanted and moved a little. All of it follows from `SEED` and
+    the versions of matplotlib (its fonts) and of Pillow (and the FreeType in it).
     """
     x, labels = draw()
     parts, start = {}, 0
