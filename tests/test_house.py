@@ -18,8 +18,6 @@ COMMAND_LINE = sorted((HOUSE / "keras_vae_cli").rglob("*.py"))
 RANKS = {
     "version": 0,
     "files": 0,
-    "memory": -1,  # what data need too
-    "moments": -1,
     "divergences": 0,
     "schedules": 0,
     "noise": 0,
