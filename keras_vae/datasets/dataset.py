@@ -6,8 +6,12 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_integer
 from keras_vae.datasets import pipelines
-from keras_vae.datasets.examples import block_size
+from keras_vae.datasets.description import values_in_words
+from keras_vae.datasets.sources import block_size
+from keras_vae.memory import check_memory
+from keras_vae.moments import RunningMoments
 
 ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
 
@@ -22,14 +26,19 @@ class Dataset:
         name: String, for people and file names.
         parts: Dictionary from `"train"`, `"validation"` and `"test"`, the last two as
             far as there are any, to where their examples are kept.
-        is_image: Whether an example is an image `(height, width, channels)`; it is a
-            feature vector `(num_features,)` otherwise.
+        kind: What an example is: `"images"` `(height, width, channels)`, `"series"`
+            `(steps, channels)` or `"vectors"` `(num_features,)`.
         label_names: Tuple of strings, the name of each label; `None` without labels.
-        feature_names: Tuple of strings, the columns of a table that has a header, or
-            `None`.
+        levels: How many equal steps from 0 to 1 the values have, if it is known: 256
+            for bytes.
+        origin: Dictionary of what else `description` says: `source`, `num_bytes`,
+            `dtype`, `columns`, `left_out`, `label_column`, `fingerprint`.
 
     Attributes:
         data_shape: Tuple, the shape of one example.
+        is_image: Whether an example is an image.
+        feature_names: Tuple of strings, the columns of a table that has a header, or
+            `None`.
 
     Raises:
         ValueError: If the parts hold examples of different shapes.
@@ -44,19 +53,57 @@ class Dataset:
     (1437, 180)
     """
 
-    def __init__(self, name, parts, *, is_image, label_names=None, feature_names=None):
+    def __init__(
+        self, name, parts, *, kind, label_names=None, levels=None, origin=None
+    ):
         self.name = name
-        self.is_image = is_image
+        self.kind = kind
+        self.is_image = kind == "images"
         self.label_names = label_names
-        self.feature_names = feature_names
+        self.levels = levels
+        self._origin = origin or {}
+        columns = self._origin.get("columns")
+        self.feature_names = columns and tuple(column["name"] for column in columns)
         self._parts = parts
         self.data_shape = parts["train"].data_shape
-        for part, examples in parts.items():
-            if examples.data_shape != self.data_shape:
+        for part, source in parts.items():
+            if source.data_shape != self.data_shape:
                 raise ValueError(
                     f"The splits of {name} should hold examples of one shape. "
-                    f"Received: train {self.data_shape}, {part} {examples.data_shape}"
+                    f"Received: train {self.data_shape}, {part} {source.data_shape}"
                 )
+
+    @functools.cached_property
+    def description(self):
+        """What JSON can hold of what the data are: to be kept with what uses them.
+
+        `name`, `source` (an absolute path, or the name of a data set), `kind`,
+        `num_bytes`, `num_examples` of each split, `data_shape`, `dtype` (as stored),
+        `value_range`, `levels`, `columns` (name and type of each, for a table with a
+        header), `left_out` and `label_column` (of a table), `label_names`,
+        `fingerprint`. `load(..., like=description)` reads other data as these were
+        read, and `check_same(dataset, description)` finds out whether data changed.
+        """
+        ranges = np.array([source.value_range for source in self._parts.values()])
+        return {
+            "name": self.name,
+            "source": self.name,
+            "kind": self.kind,
+            "num_bytes": None,
+            "num_examples": {
+                part: source.num_examples for part, source in self._parts.items()
+            },
+            "data_shape": list(self.data_shape),
+            "dtype": "float32",
+            "value_range": [float(ranges[:, 0].min()), float(ranges[:, 1].max())],
+            "levels": self.levels,
+            "columns": None,
+            "left_out": [],
+            "label_column": None,
+            "label_names": self.label_names and list(self.label_names),
+            "fingerprint": None,
+            **self._origin,
+        }
 
     @functools.cached_property
     def train(self):
@@ -80,23 +127,28 @@ class Dataset:
 
     @property
     def mean(self):
-        """float32 `(num_features,)`: mean of each feature over train.
-
-        `None` for images.
-        """
+        """float32 `data_shape`: mean of each value over train; `None` for images."""
         return None if self.is_image else self._moments[0]
 
     @property
     def scale(self):
-        """float32 `(num_features,)`: standard deviation of each feature over train.
+        """float32 `data_shape`: standard deviation of each value over train.
 
-        1 for a feature that is constant; `None` for images.
+        1 for a value that is constant; `None` for images.
         """
         return None if self.is_image else self._moments[1]
 
     @functools.cached_property
     def _moments(self):
         return self.train.moments()
+
+    @property
+    def values_in_words(self):
+        """Sentences: range, levels and stored type of the values, and how to mend them.
+
+        They belong under the error of a likelihood that does not explain the data.
+        """
+        return values_in_words(self.description)
 
     def _split(self, part):
         if part not in self._parts:
@@ -120,7 +172,7 @@ class Split:
     they are, in the data's own units.
 
     Args:
-        examples: Where the examples are kept.
+        source: Where the examples are kept.
         has_labels: Whether they have labels.
 
     Attributes:
@@ -143,25 +195,25 @@ class Split:
     []
     """
 
-    def __init__(self, examples, has_labels):
-        self._examples = examples
+    def __init__(self, source, has_labels):
+        self._source = source
         self._has_labels = has_labels
-        self.num_examples = examples.num_examples
-        self.data_shape = examples.data_shape
-        self.in_memory = examples.in_memory
-        self.value_range = examples.value_range
+        self.num_examples = source.num_examples
+        self.data_shape = source.data_shape
+        self.in_memory = source.in_memory
+        self.value_range = source.value_range
 
     @property
     def x(self):
         """float32 array `(num_examples, *data_shape)`, where it fits in memory."""
         self._check_in_memory("x")
-        return self._examples.x
+        return self._source.x
 
     @property
     def labels(self):
         """int64 array `(num_examples,)`, or `None` for data without labels."""
         self._check_in_memory("labels")
-        return self._examples.labels if self._has_labels else None
+        return self._source.labels if self._has_labels else None
 
     def steps_per_epoch(self, batch_size):
         """Number of batches that hold every example once, the last perhaps short.
@@ -172,8 +224,20 @@ class Split:
         Returns:
             Integer, `ceil(num_examples / batch_size)`.
         """
-        _check_whole("batch_size", batch_size, least=1)
+        batch_size = check_integer("batch_size", batch_size, minimum=1)
         return -(-self.num_examples // batch_size)
+
+    def _check_batch(self, batch_size):
+        """Refuses batches that do not fit in memory; the number of them otherwise."""
+        steps = self.steps_per_epoch(batch_size)
+        size = min(batch_size, self.num_examples)
+        # One batch is worked on while another is prepared.
+        check_memory(
+            f"Batches of {size} examples of shape {self.data_shape}",
+            2 * 4 * size * math.prod(self.data_shape),
+            "Make `batch_size` smaller, or images smaller with `image_size`.",
+        )
+        return steps
 
     def batches(self, batch_size, *, with_labels=False, binarize="none", seed=0):
         """Every example once, in the stored order.
@@ -196,7 +260,7 @@ class Split:
             ValueError: If the data have no labels, or are not in [0, 1] and should be
                 binarized.
         """
-        steps = self.steps_per_epoch(batch_size)
+        steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
         if with_labels and not self._has_labels:
             raise ValueError(
@@ -205,7 +269,7 @@ class Split:
         # Noise is drawn for blocks whose size does not depend on the batch size.
         rebatch = binarize == "dynamic"
         batches = pipelines.pipeline(
-            self._examples,
+            self._source,
             block_size(self.data_shape) if rebatch else batch_size,
             epochs=tf.data.Dataset.range(1),
             order_seed=None,
@@ -245,18 +309,18 @@ class Split:
             ValueError: If an argument is out of range, or the data are not in [0, 1]
                 and should be binarized.
         """
-        steps = self.steps_per_epoch(batch_size)
+        steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
-        _check_whole("start_epoch", start_epoch, least=0)
+        check_integer("start_epoch", start_epoch, minimum=0)
         if num_epochs is None:
             epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
             length = tf.data.INFINITE_CARDINALITY
         else:
-            _check_whole("num_epochs", num_epochs, least=1)
+            check_integer("num_epochs", num_epochs, minimum=1)
             epochs = tf.data.Dataset.range(start_epoch, start_epoch + num_epochs)
             length = steps * num_epochs
         batches = pipelines.pipeline(
-            self._examples,
+            self._source,
             batch_size,
             epochs,
             order_seed=_seed(seed, ORDER),
@@ -282,32 +346,22 @@ class Split:
         >>> mean, scale = keras_vae.datasets.load("digits").train.moments()
         >>> mean.shape, float(scale[0, 0, 0])  # the first pixel is never on
         ((8, 8, 1), 1.0)
-
-        Reference:
-            Chan, Golub & LeVeque, "Algorithms for computing the sample variance"
-            (1983), equation 2.1, which merges the moments of two groups.
         """
         rows = block_size(self.data_shape)
         if max_examples is None or max_examples >= self.num_examples:
             batches = self.batches(rows)
         else:
-            _check_whole("max_examples", max_examples, least=1)
+            check_integer("max_examples", max_examples, minimum=1)
             rows = min(rows, max_examples)
             batches = self.training_batches(rows, seed=0, num_epochs=1)
             batches = batches.take(math.ceil(max_examples / rows))
-        count, mean, squares = 0, 0.0, 0.0
+        moments = RunningMoments()
         for x in batches.as_numpy_iterator():
-            x = x.astype("float64")
-            x_mean = x.mean(0)
-            delta = x_mean - mean
-            total = count + len(x)
-            squares += ((x - x_mean) ** 2).sum(0) + delta**2 * count * len(x) / total
-            mean += delta * len(x) / total
-            count = total
-        scale = np.sqrt(squares / count).astype("float32")
+            moments.update(x)
+        scale = np.sqrt(moments.variance).astype("float32")
         # Float64 sums of a float32 constant are exact: its variance is 0, not tiny.
         scale[scale == 0] = 1
-        return np.asarray(mean, dtype="float32"), scale
+        return moments.mean.astype("float32"), scale
 
     def _check_in_memory(self, what):
         if not self.in_memory:
@@ -327,17 +381,8 @@ class Split:
             )
 
 
-def _check_whole(argument, value, least):
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(
-            f"`{argument}` should be a whole number, {least} or more. Received: "
-            f"{argument}={value!r}"
-        )
-
-
 def _seed(seed, purpose):
-    _check_whole("seed", seed, least=0)
-    return pipelines.seed_pair(seed, purpose)
+    return pipelines.seed_pair(check_integer("seed", seed, minimum=0), purpose)
 
 
 def _with_length(batches, length):

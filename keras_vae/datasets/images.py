@@ -1,4 +1,4 @@
-"""Folders of images: PNG, JPEG, BMP and the first frame of a GIF."""
+"""Folders of images: PNG, JPEG, BMP, WebP, TIFF and the first frame of a GIF."""
 
 import contextlib
 import os
@@ -9,10 +9,13 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from keras_vae.datasets.dataset import Dataset
-from keras_vae.datasets.examples import ArrayExamples, IndexedExamples
-from keras_vae.datasets.splits import PARTS, carve, encode_labels
+from keras_vae.datasets.description import fingerprint
+from keras_vae.datasets.sources import ArraySource, IndexedSource
+from keras_vae.datasets.splits import PARTS, encode_labels, split
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+# Of an image as it is scaled to; what is larger is not learnt by a network from here.
+LARGEST_SIDE = 4096
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 # Folders that are splits, not labels, when one of them is called train.
 PART_FOLDERS = {"train": "train", "test": "test"} | dict.fromkeys(
@@ -20,7 +23,7 @@ PART_FOLDERS = {"train": "train", "test": "test"} | dict.fromkeys(
 )
 
 
-def load_folder(path, fractions, seed, memory_limit, image_size, channels):
+def load_folder(path, fractions, seed, memory_limit, image_size, channels, like):
     """The images of a folder, its subfolders being the labels.
 
     Subfolders `train`, `test` and `validation` (`val`, `valid`) are splits, each with
@@ -36,7 +39,8 @@ def load_folder(path, fractions, seed, memory_limit, image_size, channels):
     codes, label_names = {}, None
     if all(named.values()):
         codes, label_names = encode_labels(
-            {part: np.array(names) for part, (_, names) in files.items()}
+            {part: np.array(names) for part, (_, names) in files.items()},
+            known=(like or {}).get("label_names") or (),
         )
     every = [file for part_files, _ in files.values() for file in part_files]
     shape = _common_shape(every, image_size, channels)
@@ -48,13 +52,22 @@ def load_folder(path, fractions, seed, memory_limit, image_size, channels):
         parts = {part: examples.read() for part, examples in parts.items()}
     return Dataset(
         os.path.basename(os.path.abspath(path)),
-        carve(parts, fractions, seed),
-        is_image=True,
+        split(parts, fractions, seed),
+        kind="images",
         label_names=label_names,
+        levels=256,
+        origin={
+            "source": os.path.abspath(path),
+            "num_bytes": sum(map(os.path.getsize, every)),
+            "dtype": "uint8",
+            "fingerprint": fingerprint(
+                [os.path.relpath(file, path) for file in every], files=every
+            ),
+        },
     )
 
 
-class ImageFiles(IndexedExamples):
+class ImageFiles(IndexedSource):
     """Image files that are read as they are needed.
 
     Args:
@@ -87,7 +100,7 @@ class ImageFiles(IndexedExamples):
             )
             for row, image in enumerate(images):
                 x[row] = image
-        return ArrayExamples(x, self.labels)
+        return ArraySource(x, self.labels)
 
     def _read_rows(self, rows):
         return np.stack([read_image(self._files[row], self.data_shape) for row in rows])
@@ -101,7 +114,12 @@ def fit_image(image, data_shape):
     """
     height, width, channels = data_shape
     if image.mode.startswith("I"):  # 16 bits; Pillow would clip them at 255
-        image = Image.fromarray((np.asarray(image) // 257).astype("uint8"))
+        x = np.asarray(image)
+        if x.min() < 0 or x.max() > 65535:
+            raise ValueError(f"its values go from {x.min()} to {x.max()}: 8 or 16 bits")
+        image = Image.fromarray((x // 257).astype("uint8"))
+    elif image.mode == "F":
+        raise ValueError("it holds floating-point numbers; save them with numpy.save")
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height))
@@ -148,8 +166,10 @@ def _list_images(folder):
         subfolders[:] = sorted(name for name in subfolders if name[0] != ".")
         inside = os.path.relpath(parent, folder).split(os.sep)[0]
         for entry in sorted(entries):
-            if entry.lower().endswith(SUFFIXES) and entry[0] != ".":
-                files.append(os.path.join(parent, entry))
+            file = os.path.join(parent, entry)
+            is_image = entry.lower().endswith(SUFFIXES) and entry[0] != "."
+            if is_image and os.path.isfile(file):  # a pipe would wait for ever
+                files.append(file)
                 names.append(inside)
     if not files:
         raise ValueError(
@@ -172,15 +192,22 @@ def _common_shape(files, image_size, channels):
         headers = list(pool.map(_read_header, files))
     if channels is None:
         channels = 1 if all(is_grey for _, is_grey in headers) else 3
+    sizes = [size for size, _ in headers]
     if image_size is None:
-        image_size = headers[0][0]
-        for file, (size, _) in zip(files, headers, strict=True):
+        image_size = sizes[0]
+        for file, size in zip(files, sizes, strict=True):
             if size != image_size:
                 raise ValueError(
                     "Images of different sizes need `image_size=(height, width)`. "
                     f"Received: {files[0]} of {image_size[0]} x {image_size[1]} and "
                     f"{file} of {size[0]} x {size[1]} (height x width)"
                 )
+    if max(image_size) > LARGEST_SIDE:
+        raise ValueError(
+            f"Images of more than {LARGEST_SIDE} pixels a side need `image_size=("
+            f"height, width)`. Received: {files[0]} of {image_size[0]} x "
+            f"{image_size[1]} (height x width)"
+        )
     return (*image_size, channels)
 
 
@@ -188,6 +215,11 @@ def _read_header(file):
     """`((height, width), is_grey)` of an image, turned as its EXIF data say."""
     with _naming(file), Image.open(file) as image:
         width, height = image.size
+        if width * height > Image.MAX_IMAGE_PIXELS:
+            raise ValueError(
+                f"it has {height} x {width} pixels, which may be a decompression bomb "
+                f"(more than {Image.MAX_IMAGE_PIXELS:,} pixels); make it smaller"
+            )
         on_its_side = image.getexif().get(0x0112, 1) >= 5
         size = (width, height) if on_its_side else (height, width)
         return size, _is_grey(image)

@@ -4,9 +4,9 @@ Nothing here keeps state, so that a run that is resumed at an epoch sees what a 
 that never stopped saw from that epoch on.
 """
 
-import difflib
-
 import tensorflow as tf
+
+from keras_vae.arguments import did_you_mean
 
 BINARIZE = ("none", "threshold", "dynamic")
 
@@ -14,11 +14,9 @@ BINARIZE = ("none", "threshold", "dynamic")
 def check_binarize(binarize):
     """Raises a `ValueError` unless `binarize` is one of `BINARIZE`."""
     if binarize not in BINARIZE:
-        near = difflib.get_close_matches(str(binarize), BINARIZE, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"`binarize` should be one of {', '.join(map(repr, BINARIZE))}.{hint} "
-            f"Received: binarize={binarize!r}"
+            f"`binarize` should be one of {', '.join(map(repr, BINARIZE))}."
+            f"{did_you_mean(binarize, BINARIZE)} Received: binarize={binarize!r}"
         )
 
 
@@ -57,11 +55,11 @@ def binarize_batch(x, binarize, seed):
     return x
 
 
-def pipeline(examples, batch_size, epochs, order_seed, noise_seed, binarize):
+def pipeline(source, batch_size, epochs, order_seed, noise_seed, binarize):
     """Batches `(x, labels)` of a dataset of epoch numbers, one epoch after another.
 
     Args:
-        examples: `Examples`.
+        source: `Source`.
         batch_size: Integer.
         epochs: `tf.data.Dataset` of int64 epoch numbers.
         order_seed: Stateless seed of the shuffling, or `None` for the stored order.
@@ -76,11 +74,11 @@ def pipeline(examples, batch_size, epochs, order_seed, noise_seed, binarize):
     def one_epoch(epoch):
         order = None if order_seed is None else fold_in(order_seed, epoch)
         noise = fold_in(noise_seed, epoch)
-        keys = examples.epoch(batch_size, order)
+        keys = source.epoch(batch_size, order)
         return keys.enumerate().map(lambda i, key: (fold_in(noise, i), key))
 
     def fetch(noise, key):
-        x, labels = examples.fetch(key)
+        x, labels = source.fetch(key)
         return binarize_batch(to_float(x), binarize, noise), labels
 
     # The costly part stays outside of flat_map, where prefetching runs on over the

@@ -1,11 +1,11 @@
-"""Carving validation and test examples out of train, and encoding labels."""
+"""Taking validation and test examples out of train, and encoding labels."""
 
 import numpy as np
 
 PARTS = ("train", "validation", "test")
 
 
-def carve_counts(num_examples, parts, fractions):
+def split_counts(num_examples, parts, fractions):
     """How many examples to take out of train for each split that is missing.
 
     Args:
@@ -21,9 +21,9 @@ def carve_counts(num_examples, parts, fractions):
 
     Example:
 
-    >>> carve_counts(1797, ["train"], {"validation": 0.1, "test": 0.1})
+    >>> split_counts(1797, ["train"], {"validation": 0.1, "test": 0.1})
     {'validation': 180, 'test': 180}
-    >>> carve_counts(60000, ["train", "test"], {"validation": 0.1, "test": 0.1})
+    >>> split_counts(60000, ["train", "test"], {"validation": 0.1, "test": 0.1})
     {'validation': 6000}
     """
     if num_examples == 0:
@@ -42,7 +42,7 @@ def carve_counts(num_examples, parts, fractions):
     return counts
 
 
-def carve(parts, fractions, seed):
+def split(parts, fractions, seed):
     """Fills in the splits that are missing with random examples of train.
 
     The same examples are drawn for the same seed whatever the version of NumPy
@@ -51,7 +51,7 @@ def carve(parts, fractions, seed):
 
     Args:
         parts: Dictionary from `"train"`, `"validation"`, `"test"` to
-            `IndexedExamples`; train is needed.
+            `IndexedSource`; train is needed.
         fractions: Dictionary from `"validation"` and `"test"` to a fraction of train.
         seed: Integer.
 
@@ -59,24 +59,25 @@ def carve(parts, fractions, seed):
         Dictionary of the same kind, without the splits whose fraction is 0.
     """
     train = parts["train"]
-    counts = carve_counts(train.num_examples, parts, fractions)
+    counts = split_counts(train.num_examples, parts, fractions)
     order = np.random.RandomState(seed).permutation(train.num_examples)
-    carved, start = {}, 0
+    taken, start = {}, 0
     for part, count in counts.items():
-        carved[part] = train.select(np.sort(order[start : start + count]))
+        taken[part] = train.select(np.sort(order[start : start + count]))
         start += count
     if counts:
         train = train.select(np.sort(order[start:]))
-    everything = {**parts, **carved, "train": train}
+    everything = {**parts, **taken, "train": train}
     return {part: everything[part] for part in PARTS if part in everything}
 
 
-def encode_labels(labels):
-    """Numbers the distinct labels, in sorted order.
+def encode_labels(labels, known=()):
+    """Numbers the distinct labels: known ones as they were, then in sorted order.
 
     Args:
         labels: Dictionary from the name of a split to a 1-D array of whole numbers or
             strings.
+        known: Names that have the numbers from 0 on already.
 
     Returns:
         `(codes, names)`: a dictionary of int64 arrays, and the tuple of names.
@@ -99,6 +100,9 @@ def encode_labels(labels):
             f"{every.dtype}, such as {every[0]!r}"
         )
     names, codes = np.unique(every, return_inverse=True)
+    found = [str(name) for name in names]
+    names = [*known, *(name for name in found if name not in known)]
+    number = np.array([names.index(name) for name in found], "int64")
     ends = np.cumsum([len(values) for values in labels.values()])[:-1]
-    codes = np.split(codes.reshape(-1).astype("int64"), ends)
-    return dict(zip(labels, codes, strict=True)), tuple(str(name) for name in names)
+    codes = np.split(number[codes.reshape(-1)], ends)
+    return dict(zip(labels, codes, strict=True)), tuple(names)

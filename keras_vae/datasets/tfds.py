@@ -1,7 +1,6 @@
 """Image data sets of tensorflow-datasets."""
 
 import contextlib
-import difflib
 import os
 import queue
 import re
@@ -13,11 +12,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_vae.arguments import did_you_mean
 from keras_vae.datasets import pipelines
 from keras_vae.datasets.dataset import Dataset
-from keras_vae.datasets.examples import ArrayExamples, Examples
+from keras_vae.datasets.description import fingerprint
 from keras_vae.datasets.images import fit_image
-from keras_vae.datasets.splits import PARTS, carve_counts
+from keras_vae.datasets.sources import ArraySource, Source
+from keras_vae.datasets.splits import PARTS, split_counts
 
 # Records are shuffled as they are stored: an encoded image is small.
 SHUFFLE_BLOCK = 10_000
@@ -74,12 +75,25 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
         for part, instruction in _instructions(splits, own, fractions, seed).items()
     }
     label_names = None if label is None else tuple(features[label].names)
+    shards = {
+        part: [splits[part].num_bytes, splits[part].shard_lengths] for part in own
+    }
     return Dataset(
-        re.sub(r"\W", "_", name), parts, is_image=True, label_names=label_names
+        re.sub(r"\W", "_", name),
+        parts,
+        kind="images",
+        label_names=label_names,
+        levels=256,
+        origin={
+            "source": name,
+            "num_bytes": sum(num_bytes for num_bytes, _ in shards.values()),
+            "dtype": "uint8",
+            "fingerprint": fingerprint(builder.info.full_name, shards),
+        },
     )
 
 
-class Records(Examples):
+class Records(Source):
     """Images in TFRecord files, which can be read only from their beginning.
 
     Args:
@@ -114,7 +128,7 @@ class Records(Examples):
             raise _damaged(
                 self._files, f"{row} of {self.num_examples} records are there"
             )
-        return ArrayExamples(x, labels)
+        return ArraySource(x, labels)
 
     def epoch(self, batch_size, seed=None):
         names = tf.constant([file.filename for file in self._files])
@@ -179,7 +193,7 @@ def _builder(name, data_dir):
 
 def _unknown(name, tfds, error=None):
     """The error for a name, configuration or version that is not known."""
-    valid = ["digits", *tfds.list_builders(with_community_datasets=False)]
+    valid = ["digits", "letters", *tfds.list_builders(with_community_datasets=False)]
     base, _, config = name.partition("/")
     if error is not None and config:
         problem = f"The data set {base!r} has no configuration {config!r}."
@@ -188,11 +202,10 @@ def _unknown(name, tfds, error=None):
         problem = str(error).strip().splitlines()[0]
     else:
         problem = f"There is no file, no folder and no data set named {name!r}."
-    near = difflib.get_close_matches(name.lower(), valid)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return UnknownNameError(
-        f"{problem}{hint} Data sets are 'digits' and the image data sets of "
-        "tensorflow-datasets: https://www.tensorflow.org/datasets/catalog/overview"
+        f"{problem}{did_you_mean(name, valid)} Data sets are 'digits', 'letters' and "
+        "the image data sets of tensorflow-datasets: "
+        "https://www.tensorflow.org/datasets/catalog/overview"
     )
 
 
@@ -245,7 +258,7 @@ def _instructions(splits, own, fractions, seed):
     missing, and what is left is train.
     """
     num_examples = splits["train"].num_examples
-    counts = carve_counts(num_examples, own, fractions)
+    counts = split_counts(num_examples, own, fractions)
     start = np.random.RandomState(seed).randint(num_examples)
     instructions = {part: part for part in own}
     for part, count in [

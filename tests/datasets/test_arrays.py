@@ -64,18 +64,58 @@ def test_npy(tmp_path, dtype, divided_by, memory_limit):
 
 
 @pytest.mark.parametrize(
-    ("shape", "data_shape", "is_image"),
+    ("shape", "dtype", "data_shape", "kind"),
     [
-        ((10, 4), (4,), False),
-        ((10, 4, 5), (4, 5, 1), True),
-        ((10, 4, 5, 3), (4, 5, 3), True),
+        ((10, 4), "float32", (4,), "vectors"),
+        ((10, 4, 8), "float32", (4, 8, 1), "images"),
+        ((10, 4, 5), "uint8", (4, 5, 1), "images"),
+        ((10, 4, 5), "bool", (4, 5, 1), "images"),
+        ((10, 100, 1), "float32", (100, 1), "series"),
+        ((10, 4, 7), "int64", (4, 7), "series"),
+        ((10, 4, 5, 3), "float32", (4, 5, 3), "images"),
     ],
 )
-def test_the_shape_says_what_it_is(tmp_path, shape, data_shape, is_image):
-    np.save(tmp_path / "x.npy", np.zeros(shape, dtype="float32"))
+def test_type_and_shape_say_what_it_is(tmp_path, shape, dtype, data_shape, kind):
+    np.save(tmp_path / "x.npy", np.zeros(shape, dtype))
     dataset = load(str(tmp_path / "x.npy"))
-    assert dataset.data_shape == data_shape and dataset.is_image == is_image
+    assert dataset.data_shape == data_shape and dataset.kind == kind
+    assert dataset.is_image == (kind == "images")
     assert dataset.train.num_examples == 8
+    scale = None if kind == "images" else data_shape
+    assert (dataset.scale is None) if scale is None else dataset.scale.shape == scale
+
+
+def test_where_the_rule_does_not_fit_the_kind_is_said(tmp_path):
+    x = np.random.RandomState(0).randn(4, 6, 12)
+    for name, save in (("x.npy", np.save), ("x.npz", np.savez)):
+        save(tmp_path / name, x)
+        dataset = load(tmp_path / name, kind="series", **NO_SPLIT)
+        assert dataset.data_shape == (6, 12) and not dataset.is_image
+        assert np.array_equal(dataset.train.x, x.astype("float32"))
+        # What is like it needs no saying.
+        like = dataset.description
+        assert load(tmp_path / name, like=like, **NO_SPLIT).kind == "series"
+    np.save(tmp_path / "narrow.npy", x[..., :3])
+    dataset = load(tmp_path / "narrow.npy", kind="images", **NO_SPLIT)
+    assert dataset.data_shape == (6, 3, 1)
+    with pytest.raises(ValueError, match=r"`kind='vectors'` needs arrays of 2 axes"):
+        load(tmp_path / "x.npy", kind="vectors")
+    with pytest.raises(ValueError, match="`kind` should be 'images', 'series' or"):
+        load(tmp_path / "x.npy", kind="text")
+
+
+def test_an_array_of_an_npz_is_chosen_by_name(tmp_path):
+    arrays = {"spectra": np.ones((5, 2)), "other": np.zeros((4, 3)), "who": [*"abcab"]}
+    np.savez(tmp_path / "a.npz", **arrays)
+    dataset = load(tmp_path / "a.npz", array="spectra", label_column="who", **NO_SPLIT)
+    assert dataset.train.x.tolist() == [[1, 1]] * 5
+    assert dataset.train.labels.tolist() == [0, 1, 2, 0, 1]
+    assert load(tmp_path / "a.npz", array="other", **NO_SPLIT).label_names is None
+    message = r"`array` should .*spectra \(5, 2\), other \(4, 3\).*mean 'spectra'"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "a.npz", array="spectrum")
+    with pytest.raises(ValueError, match="`label_column` should be the name of an arr"):
+        load(tmp_path / "a.npz", array="other", label_column="whom")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +259,7 @@ X, Y = np.zeros((4, 2)), np.zeros(4, dtype=int)
     ("arrays", "message"),
     [
         ({}, "Received: no arrays"),
-        ({"a": X, "b": X}, "named x_train.*Received: a, b"),
+        ({"a": X, "b": X}, r"named x_train.*--array NAME.*Received: a \(4, 2\), b"),
         ({"x_test": X, "y": Y}, "named x_train"),
         ({"x": X, "x_train": X}, "one array for train. Received: x_train, x"),
         ({"x": X, "y": Y[:3]}, r"one label for each example: shape \(4,\).*\(3,\)"),

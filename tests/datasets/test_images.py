@@ -1,5 +1,9 @@
 """Folders of images: every format, what is made of it, and damaged files."""
 
+import contextlib
+import os
+import socket
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,7 +27,7 @@ def only(dataset):
     return np.rint(dataset.train.x[0] * 255).astype("uint8")
 
 
-@pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp", ".gif"])
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp", ".gif", ".tif", ".TIFF"])
 def test_grey_images(tmp_path, suffix):
     save(tmp_path / f"a{suffix}", GREY)
     dataset = load(tmp_path, **NO_SPLIT)
@@ -33,9 +37,10 @@ def test_grey_images(tmp_path, suffix):
     assert dataset.name == tmp_path.name
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".webp"])
 def test_colour_images(tmp_path, suffix):
-    save(tmp_path / f"a{suffix}", COLOUR)
+    options = {"lossless": True} if suffix == ".webp" else {}
+    save(tmp_path / f"a{suffix}", COLOUR, **options)
     assert np.array_equal(only(load(tmp_path, **NO_SPLIT)), COLOUR)
 
 
@@ -58,6 +63,8 @@ def test_modes_that_are_neither_grey_nor_colour(tmp_path):
     deep = GREY.astype("uint16") * 257
     save(tmp_path / "deep" / "a.png", deep)
     assert np.array_equal(only(load(tmp_path / "deep", **NO_SPLIT))[..., 0], GREY)
+    save(tmp_path / "tiff" / "a.tif", deep)
+    assert np.array_equal(only(load(tmp_path / "tiff", **NO_SPLIT))[..., 0], GREY)
     save(tmp_path / "bits" / "a.png", GREY > 127)
     received = only(load(tmp_path / "bits", **NO_SPLIT))[..., 0]
     assert np.array_equal(received, np.where(GREY > 127, 255, 0))
@@ -212,11 +219,52 @@ def test_a_damaged_file_is_named(tmp_path, kind, suffix, memory_limit):
         assert raised.type is ValueError
 
 
-def test_an_image_that_would_not_fit_in_any_memory(tmp_path, monkeypatch):
+@pytest.mark.parametrize("limit", [10, 100])  # of 108 pixels: Pillow stops at twice it
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_an_image_that_would_not_fit_in_any_memory(tmp_path, monkeypatch, limit):
     save(tmp_path / "a.png", GREY)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(ValueError, match=r"a.png cannot be read.*decompression bomb"):
+        load(tmp_path, image_size=8)
+
+
+def test_sizes_that_no_network_learns(tmp_path):
+    save(tmp_path / "a.png", np.zeros((2, 4097), "uint8"))
+    with pytest.raises(
+        ValueError, match="4096 pixels a side need `image_size=.*2 x 40"
+    ):
         load(tmp_path)
+    assert load(tmp_path, image_size=8, **NO_SPLIT).data_shape == (8, 8, 1)
+    with pytest.raises(ValueError, match="up to 4096. Received.*20000, 1"):
+        load(tmp_path, image_size=(20000, 1))
+
+
+def test_numbers_that_are_no_grey_levels(tmp_path):
+    save(tmp_path / "real" / "a.tif", GREY.astype("float32"))
+    with pytest.raises(ValueError, match="a.tif cannot be read.*floating-point"):
+        load(tmp_path / "real")
+    save(tmp_path / "deep" / "a.tif", GREY.astype("int32") * 1000)
+    with pytest.raises(ValueError, match=r"a.tif cannot .* go from \d+ to \d+: 8"):
+        load(tmp_path / "deep")
+
+
+def test_what_is_no_file_is_never_opened(tmp_path):
+    """A pipe would wait for ever for somebody to write to it."""
+    save(tmp_path / "a.png", GREY)
+    os.mkfifo(tmp_path / "b.png")
+    os.symlink(tmp_path / "nowhere.png", tmp_path / "c.png")
+    (tmp_path / "d.png").mkdir()
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+        folder = os.getcwd()
+        os.chdir(tmp_path)  # the path of a socket must be short
+        try:
+            listener.bind("e.png")
+        finally:
+            os.chdir(folder)
+        assert load(tmp_path, **NO_SPLIT).train.num_examples == 1
+    os.mkfifo(tmp_path / "x.csv")
+    with pytest.raises(ValueError, match="x.csv' is no file, but a pipe"):
+        load(tmp_path / "x.csv")
 
 
 def test_folders_that_are_no_data_set(tmp_path):

@@ -8,21 +8,21 @@ import pytest
 import tensorflow as tf
 
 from keras_vae.datasets import Split
-from keras_vae.datasets.examples import ArrayExamples
 from keras_vae.datasets.pipelines import binarize_batch, fold_in, permutation, seed_pair
+from keras_vae.datasets.sources import ArraySource
 
 
 def numbered(num_examples=10):
     """A split whose examples are their own number."""
     x = np.arange(num_examples, dtype="float32")[:, np.newaxis]
-    return Split(ArrayExamples(x, np.arange(num_examples) + 100), has_labels=True)
+    return Split(ArraySource(x, np.arange(num_examples) + 100), has_labels=True)
 
 
 def grey(num_examples=300, shape=(5, 3, 1)):
     """A split of bytes, 0 and 255 among them."""
     x = np.random.RandomState(0).randint(0, 256, (num_examples, *shape))
     x[:, 0, 0], x[:, 0, 1] = 0, 255
-    return Split(ArrayExamples(x.astype("uint8")), has_labels=False)
+    return Split(ArraySource(x.astype("uint8")), has_labels=False)
 
 
 def arrays(batches):
@@ -47,7 +47,7 @@ def test_batches_are_in_order_and_the_last_is_short():
 
 def test_bytes_are_divided_by_255_exactly():
     every = np.arange(256, dtype="uint8")[:, np.newaxis]
-    split = Split(ArrayExamples(every), has_labels=False)
+    split = Split(ArraySource(every), has_labels=False)
     expected = (np.arange(256) / 255).astype("float32")
     assert np.array_equal(split.x[:, 0], expected)
     assert np.array_equal(np.concatenate(arrays(split.batches(100)))[:, 0], expected)
@@ -122,7 +122,7 @@ def test_a_dynamic_draw_has_the_mean_of_its_intensities():
     x = np.random.RandomState(0).randint(0, 256, (20, 15))
     x[:, 0], x[:, 1], x[:, 2] = np.arange(20), 0, 255
     x = x.astype("uint8")
-    split = Split(ArrayExamples(np.tile(x, (num_draws, 1))), has_labels=False)
+    split = Split(ArraySource(np.tile(x, (num_draws, 1))), has_labels=False)
     drawn = split.training_batches(100, seed=0, num_epochs=1, binarize="dynamic")
     order = split.training_batches(100, seed=0, num_epochs=1)
     total = np.zeros((20, 15))
@@ -138,7 +138,7 @@ def test_a_dynamic_draw_has_the_mean_of_its_intensities():
 
 def test_a_dynamic_draw_is_new_in_each_epoch_and_batch():
     x = np.full((64, 100), 0.5, dtype="float32")
-    split = Split(ArrayExamples(x), has_labels=False)
+    split = Split(ArraySource(x), has_labels=False)
     batches = arrays(
         split.training_batches(32, seed=0, num_epochs=3, binarize="dynamic")
     )
@@ -161,7 +161,7 @@ def test_the_order_does_not_depend_on_the_binarization():
 
 def test_threshold_is_above_one_half():
     x = np.array([[0, 127, 128, 255]], dtype="uint8")
-    split = Split(ArrayExamples(x), has_labels=False)
+    split = Split(ArraySource(x), has_labels=False)
     assert arrays(split.batches(1, binarize="threshold"))[0].tolist() == [[0, 0, 1, 1]]
     drawn = binarize_batch(tf.constant([0.0, 0.5, 0.51]), "threshold", [0, 0])
     assert drawn.numpy().tolist() == [0, 0, 1]
@@ -169,7 +169,7 @@ def test_threshold_is_above_one_half():
 
 def test_validation_is_drawn_once_and_for_all():
     x = np.full((5000, 300), 0.5, dtype="float32")  # more than one block
-    split = Split(ArrayExamples(x), has_labels=False)
+    split = Split(ArraySource(x), has_labels=False)
     batches = split.batches(100, binarize="dynamic")
     once = np.concatenate(arrays(batches))
     assert batches.cardinality() == 50
@@ -186,7 +186,7 @@ def test_validation_is_drawn_once_and_for_all():
 
 def test_labels_stay_with_their_examples_when_binary_data_are_drawn():
     x = np.eye(10, dtype="float32")[np.arange(1000) % 10]
-    split = Split(ArrayExamples(x, np.arange(1000) % 10), has_labels=True)
+    split = Split(ArraySource(x, np.arange(1000) % 10), has_labels=True)
     for drawn, labels in split.batches(33, with_labels=True, binarize="dynamic"):
         assert np.array_equal(np.argmax(drawn, axis=1), labels)
 
@@ -203,19 +203,19 @@ def test_keras_trains_with_it():
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", None])
 def test_a_batch_size_that_is_none(value):
-    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`batch_size` should be an integer >= 1"):
         numbered().batches(value)
-    with pytest.raises(ValueError, match="`batch_size` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`batch_size` should be an integer >= 1"):
         numbered().training_batches(value, seed=0)
 
 
 def test_other_wrong_arguments():
     split = numbered()
-    with pytest.raises(ValueError, match="`num_epochs` should be a whole number, 1 or"):
+    with pytest.raises(ValueError, match="`num_epochs` should be an integer >= 1"):
         split.training_batches(2, seed=0, num_epochs=0)
-    with pytest.raises(ValueError, match="`start_epoch` should be a whole number, 0"):
+    with pytest.raises(ValueError, match="`start_epoch` should be an integer >= 0"):
         split.training_batches(2, seed=0, start_epoch=-1)
-    with pytest.raises(ValueError, match="`seed` should be a whole number, 0 or more"):
+    with pytest.raises(ValueError, match="`seed` should be an integer >= 0"):
         split.training_batches(2, seed=None)
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         split.batches(2, binarize="dynamik")

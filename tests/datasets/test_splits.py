@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_vae.datasets.examples import ArrayExamples
-from keras_vae.datasets.splits import carve, carve_counts, encode_labels
+from keras_vae.datasets.sources import ArraySource
+from keras_vae.datasets.splits import encode_labels, split, split_counts
 
 
 def numbered(num_examples):
-    """Examples that are their own number, with labels ten times as large."""
+    """Source that are their own number, with labels ten times as large."""
     rows = np.arange(num_examples)
-    return ArrayExamples(rows[:, np.newaxis].astype("float32"), 10 * rows)
+    return ArraySource(rows[:, np.newaxis].astype("float32"), 10 * rows)
 
 
 def rows_of(examples):
@@ -27,7 +27,7 @@ def rows_of(examples):
 )
 def test_splits_are_disjoint_and_complete(num_examples, validation, test, seed):
     fractions = {"validation": validation, "test": test}
-    parts = carve({"train": numbered(num_examples)}, fractions, seed)
+    parts = split({"train": numbered(num_examples)}, fractions, seed)
     every = [row for examples in parts.values() for row in rows_of(examples)]
     assert sorted(every) == list(range(num_examples))
     for part, fraction in fractions.items():
@@ -42,22 +42,22 @@ def test_splits_are_disjoint_and_complete(num_examples, validation, test, seed):
 
 def test_the_seed_decides_the_split_and_random_state_is_frozen():
     fractions = {"validation": 0.2, "test": 0.1}
-    parts = carve({"train": numbered(10)}, fractions, seed=0)
+    parts = split({"train": numbered(10)}, fractions, seed=0)
     # What numpy.random.RandomState(0).permutation(10) has been since NumPy 1.7:
     # 2 8 4 9 1 6 7 3 0 5.
     assert rows_of(parts["validation"]) == [2, 8]
     assert rows_of(parts["test"]) == [4]
-    again = carve({"train": numbered(100)}, fractions, seed=1)
-    other = carve({"train": numbered(100)}, fractions, seed=2)
+    again = split({"train": numbered(100)}, fractions, seed=1)
+    other = split({"train": numbered(100)}, fractions, seed=2)
     assert rows_of(again["test"]) != rows_of(other["test"])
 
 
 def test_own_splits_are_left_as_they_are():
     parts = {"train": numbered(10), "test": numbered(4)}
-    carved = carve(parts, {"validation": 0.1, "test": 0.1}, seed=0)
-    assert carved["test"] is parts["test"]
-    assert carved["train"].num_examples == 9
-    assert list(carved) == ["train", "validation", "test"]
+    taken = split(parts, {"validation": 0.1, "test": 0.1}, seed=0)
+    assert taken["test"] is parts["test"]
+    assert taken["train"].num_examples == 9
+    assert list(taken) == ["train", "validation", "test"]
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_own_splits_are_left_as_they_are():
 )
 def test_too_few_examples(num_examples, message):
     with pytest.raises(ValueError, match=message):
-        carve_counts(num_examples, ["train"], {"validation": 0.1, "test": 0.1})
+        split_counts(num_examples, ["train"], {"validation": 0.1, "test": 0.1})
 
 
 def test_one_example_is_enough_to_train_with():
-    assert carve_counts(1, ["train"], {"validation": 0, "test": 0}) == {}
+    assert split_counts(1, ["train"], {"validation": 0, "test": 0}) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import tracemalloc
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,12 +61,7 @@ def test_one_column(csv):
     assert rows(load(csv("1\n2\n3\n"), **NO_SPLIT)) == [[1], [2], [3]]
 
 
-@given(
-    st.lists(
-        st.tuples(*[st.floats(width=32, allow_nan=False, allow_infinity=False)] * 3),
-        min_size=1,
-    )
-)
+@given(st.lists(st.tuples(*[st.floats(-(2**59), 2**59, width=32)] * 3), min_size=1))
 def test_every_float_comes_back(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
     path.write_text("\n".join(",".join(map(repr, row)) for row in table))
@@ -141,6 +137,7 @@ LONG = 70_000  # lines: more than one block of them
             r"2 values .* first of them in line 2, column 2 \('b'\)",
         ),
         ("1,2\n1e39,4\n", "1 values .* line 2, column 1"),
+        ("a,b\n1,2\n3,-1e38\n", r"beyond 1e\+18, .* line 3, column 2 \('b'\): -1e38"),
         ("1,2\n" * LONG + "3\n", f"line {LONG + 1}: expected 2 fields"),
         ("1,2\n" * LONG + "\n3,x\n", f"line {LONG + 2}, column 2: .*'x'"),
         ("1\n" * LONG + "nan\n", f"1 values .* line {LONG + 1}, column 1"),
@@ -174,6 +171,108 @@ def test_bad_labels(csv, text, label_column, message):
 def test_a_file_that_is_no_text(csv):
     with pytest.raises(ValueError, match=r"table.csv is not a text file in UTF-8"):
         load(csv("a,b\n1,\xe9\n", encoding="latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        # What pandas' to_csv writes for an array, without and with its index.
+        ("0,1,2\n5,6,7\n8,9,3\n", ("0", "1", "2"), [[5, 6, 7], [8, 9, 3]]),
+        (",0,1\n0,5,6\n1,8,9\n", ("0", "1"), [[5, 6], [8, 9]]),
+        # Binary data, and counts that are in no such order.
+        ("0,1\n1,1\n", None, [[0, 1], [1, 1]]),
+        ("0,2,1\n5,6,7\n", None, [[0, 2, 1], [5, 6, 7]]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.* is left out")
+def test_the_header_that_pandas_writes(csv, text, names, expected):
+    dataset = load(csv(text), **NO_SPLIT)
+    assert rows(dataset) == expected and dataset.feature_names == names
+
+
+def test_pandas_own_files_are_read(csv, tmp_path):
+    frame = pandas.DataFrame({"a": [1.5, 2], "b": [3, 4]})
+    frame.to_csv(tmp_path / "t.csv")
+    with pytest.warns(UserWarning, match=r"column 1 \(''\) is left out"):
+        dataset = load(tmp_path / "t.csv", **NO_SPLIT)
+    assert rows(dataset) == [[1.5, 3], [2, 4]]
+    assert dataset.description["left_out"] == [""]
+
+
+@pytest.mark.parametrize("name", ["index", "ID", "Unnamed: 0"])
+def test_a_column_called_index_is_left_out_whatever_is_in_it(csv, name):
+    path = csv(f"a,{name},b\n1,x7,2\n3,y9,4\n")
+    with pytest.warns(UserWarning, match=rf"column 2 \('{name}'\) is left out"):
+        dataset = load(path, **NO_SPLIT)
+    assert rows(dataset) == [[1, 2], [3, 4]] and dataset.feature_names == ("a", "b")
+
+
+@pytest.mark.parametrize("memory_limit", [2**30, 10])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("header", ["row,a\n", ""])
+def test_a_column_that_counts_the_rows_is_left_out(csv, header, first, memory_limit):
+    body = "".join(f"{first + i},{i * i % 7}\n" for i in range(10))
+    path = csv(header + body)
+    with pytest.warns(UserWarning, match="table.csv: column 1.* is left out"):
+        dataset = load(path, memory_limit=memory_limit, **NO_SPLIT)
+    x = np.concatenate(list(dataset.train.batches(4).as_numpy_iterator()))
+    assert x.tolist() == [[i * i % 7] for i in range(10)]
+    # And of other rows of the same table, where it does not begin at its beginning.
+    other = csv(header + "".join(f"{first + i},{i}\n" for i in (5, 9)), "other.csv")
+    dataset = load(other, like=dataset.description, **NO_SPLIT)
+    assert rows(dataset) == [[5], [9]]
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_what_only_looks_like_a_count_is_data(csv):
+    nearly = "".join(f"{i},{i // 2}\n" for i in [*range(20), 21])
+    assert load(csv("a,b\n" + nearly), **NO_SPLIT).data_shape == (2,)
+    few = "".join(f"{i},5\n" for i in range(9))
+    assert load(csv("a,b\n" + few), **NO_SPLIT).data_shape == (2,)
+
+
+def test_a_table_of_nothing_but_an_index(csv):
+    with (
+        pytest.warns(UserWarning, match="is left out"),
+        pytest.raises(ValueError, match="no column beside numbers of the rows"),
+    ):
+        load(csv("id\n3\n"))
+
+
+@pytest.mark.parametrize("name", ["Class", "label", "species"])
+def test_a_column_that_looks_like_labels_is_named(csv, name):
+    path = csv(f"a,{name}\n.5,0\n.25,2\n.5,1\n")
+    with pytest.warns(UserWarning, match=f"column '{name}' .values 0, 1, 2.*--label-c"):
+        dataset = load(path, **NO_SPLIT)
+    assert dataset.data_shape == (2,)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_labels_that_are_given_or_are_none_are_not_warned_of(csv):
+    path = csv("a,y\n.5,0\n.25,1\n")
+    load(path, label_column="y", **NO_SPLIT)
+    like = load(csv("a,y\n.5,.1\n.25,1\n", "other.csv"), **NO_SPLIT).description
+    load(path, like=like, **NO_SPLIT)
+    load(csv("a,y\n" + "".join(f".5,{7 * i}\n" for i in range(101))), **NO_SPLIT)
+
+
+def test_two_columns_of_one_name(csv):
+    with pytest.raises(ValueError, match="name of its own.*Received: 'a' twice"):
+        load(csv("a,b,a\n1,2,3\n"))
+
+
+def test_a_table_too_wide_is_refused_before_it_is_read(csv):
+    line = ",".join(["1"] * 100_001)
+    with pytest.raises(ValueError, match="at most 100,000 columns. Received: 100,001"):
+        load(csv(f"{line}\nx\n"))
+
+
+def test_a_field_may_hold_a_line_break(csv):
+    path = csv('a,"b\nc"\n1,"x\ny"\n2,z\n3,z\n')
+    dataset = load(path, label_column="b\nc", **NO_SPLIT)
+    assert rows(dataset) == [[1], [2], [3]] and dataset.label_names == ("x\ny", "z")
+    with pytest.raises(ValueError, match="line 5, column 1 .'a'.: .*'w'"):
+        load(csv('a,"b\nc"\n1,"x\ny"\nw,z\n'), label_column=1)
 
 
 def test_what_does_not_fit_in_memory_streams(csv):

@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras_vae.datasets.pipelines import permutation
 
 
-class Examples(abc.ABC):
-    """Examples of one shape that a pipeline can read, in their stored type.
+class Source(abc.ABC):
+    """Source of one shape that a pipeline can read, in their stored type.
 
     A pipeline asks for the keys of an epoch's batches and then, in parallel, for the
     batch of each key.
@@ -38,8 +38,8 @@ class Examples(abc.ABC):
         """`(x, labels)` of a key: the stored type, and int64 (-1: no label)."""
 
 
-class IndexedExamples(Examples):
-    """Examples that can be read in any order; a key is a batch of row numbers."""
+class IndexedSource(Source):
+    """Source that can be read in any order; a key is a batch of row numbers."""
 
     def epoch(self, batch_size, seed=None):
         if seed is None:
@@ -66,8 +66,8 @@ class IndexedExamples(Examples):
         return outside_of_graphs(self.labels)
 
 
-class ArrayExamples(IndexedExamples):
-    """Examples in an array, in memory or mapped from a file.
+class ArraySource(IndexedSource):
+    """Source in an array, in memory or mapped from a file.
 
     Args:
         x: Array `(num_examples, *data_shape)`: uint8, or numbers to be taken as they
@@ -94,7 +94,7 @@ class ArrayExamples(IndexedExamples):
             array = array[rows]
         else:
             selected = rows if self._rows is None else self._rows[rows]
-        return ArrayExamples(
+        return ArraySource(
             array,
             None if self.labels is None else self.labels[rows],
             value_range=self.value_range,
@@ -136,6 +136,10 @@ def outside_of_graphs(array):
         return tf.constant(array)
 
 
+# The square of a distance must fit in float32, whose largest number is 3.4e38.
+LARGEST = 1e18
+
+
 def finite_range(x, what="the data"):
     """Smallest and largest value of an array, in float32; bytes count as `x / 255`.
 
@@ -147,8 +151,8 @@ def finite_range(x, what="the data"):
         Two floats.
 
     Raises:
-        ValueError: If a value is not finite in float32; with the number of them and
-            the place of the first.
+        ValueError: If a value is not finite or its square is not in float32; with the
+            number of them and the place of the first.
 
     Example:
 
@@ -163,8 +167,8 @@ def finite_range(x, what="the data"):
         with np.errstate(over="ignore"):
             block = np.asarray(x[start : start + rows_at_once], dtype="float32")
         low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
-        if not (np.isfinite(low) and np.isfinite(high)):
-            bad = ~np.isfinite(block)
+        if not (low >= -LARGEST and high <= LARGEST):
+            bad = ~(np.abs(block) <= LARGEST)
             num_bad += int(bad.sum())
             if first is None:
                 row, *inside = map(int, np.argwhere(bad)[0])
@@ -174,7 +178,7 @@ def finite_range(x, what="the data"):
     if num_bad:
         raise ValueError(
             f"{what} should be finite numbers. Received: {num_bad} of {x.size} values "
-            f"are NaN, infinite or too large for float32, the first of them {first}. "
+            f"are NaN, infinite or beyond {LARGEST:g}, the first of them {first}. "
             "Remove or replace them."
         )
     return float(low), float(high)

@@ -7,11 +7,11 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from keras_vae.datasets import Dataset, Split
-from keras_vae.datasets.examples import ArrayExamples, block_size, finite_range
+from keras_vae.datasets.sources import ArraySource, block_size, finite_range
 
 
 def table(x):
-    return Split(ArrayExamples(np.asarray(x, dtype="float32")), has_labels=False)
+    return Split(ArraySource(np.asarray(x, dtype="float32")), has_labels=False)
 
 
 def test_moments_are_those_of_scikit_learn():
@@ -45,10 +45,10 @@ def test_a_scale_too_small_for_float32_is_1():
 def test_a_data_set_is_standardised_by_train_alone():
     train, test = [[0.0, 5.0], [2.0, 5.0]], [[100.0, 7.0]]
     parts = {
-        "train": ArrayExamples(np.array(train, dtype="float32")),
-        "test": ArrayExamples(np.array(test, dtype="float32")),
+        "train": ArraySource(np.array(train, dtype="float32")),
+        "test": ArraySource(np.array(test, dtype="float32")),
     }
-    dataset = Dataset("table", parts, is_image=False)
+    dataset = Dataset("table", parts, kind="vectors")
     assert dataset.mean.tolist() == [1, 5] and dataset.scale.tolist() == [1, 1]
     assert dataset.train.x.tolist() == train  # in its own units
     assert dataset.validation is None
@@ -56,21 +56,21 @@ def test_a_data_set_is_standardised_by_train_alone():
 
 
 def test_images_are_not_standardised():
-    parts = {"train": ArrayExamples(np.zeros((2, 8, 8, 1), dtype="uint8"))}
-    dataset = Dataset("images", parts, is_image=True)
+    parts = {"train": ArraySource(np.zeros((2, 8, 8, 1), dtype="uint8"))}
+    dataset = Dataset("images", parts, kind="images")
     assert dataset.mean is None and dataset.scale is None
 
 
 def test_splits_of_different_shapes():
     parts = {
-        "train": ArrayExamples(np.zeros((2, 3))),
-        "test": ArrayExamples(np.zeros((2, 4))),
+        "train": ArraySource(np.zeros((2, 3))),
+        "test": ArraySource(np.zeros((2, 4))),
     }
     with pytest.raises(ValueError, match=r"one shape.*train \(3,\), test \(4,\)"):
-        Dataset("table", parts, is_image=False)
+        Dataset("table", parts, kind="vectors")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39, -1e19])
 def test_values_that_are_not_finite_are_counted_and_placed(value):
     x = np.zeros((20_000, 60))
     x[19_000, 7] = x[19_999, 0] = value  # neither of them in the first block
@@ -82,8 +82,20 @@ def test_values_that_are_not_finite_are_counted_and_placed(value):
 def test_range():
     assert finite_range(np.array([[3, -2], [7, 0]])) == (-2, 7)
     assert finite_range(np.zeros((1, 1), dtype="uint8")) == (0, 1)
-    split = Split(ArrayExamples(np.array([[0.25], [2]])), has_labels=False)
+    split = Split(ArraySource(np.array([[0.25], [2]])), has_labels=False)
     assert split.value_range == (0.25, 2)
+
+
+def test_batches_that_fit_in_no_memory_are_refused(monkeypatch):
+    """100 examples of 10 float32, twice: 8,000 bytes of the 10,000 there are."""
+    monkeypatch.setattr("keras_vae.memory.machine_memory", lambda: 10_000)
+    split = table(np.zeros((1000, 10)))
+    assert len([*split.batches(100)]) == 10
+    message = "Batches of 101 examples of shape .10,. would take about 8.08e-06 GB"
+    with pytest.raises(ValueError, match=message):
+        split.batches(101)
+    with pytest.raises(ValueError, match=r"this machine has 1e-05 GB.*`batch_size`"):
+        split.training_batches(101, seed=0)
 
 
 @pytest.fixture
@@ -98,7 +110,7 @@ def mapped(tmp_path):
 
 def test_a_mapped_file_is_read_batch_by_batch(mapped):
     tracemalloc.start()
-    examples = ArrayExamples(mapped, np.arange(2**16), in_memory=False)
+    examples = ArraySource(mapped, np.arange(2**16), in_memory=False)
     kept = np.arange(0, 2**16, 2)
     split = Split(examples.select(kept).select(np.arange(1, 2**15)), has_labels=True)
     batches = split.training_batches(128, seed=0)
@@ -116,8 +128,8 @@ def test_a_mapped_file_is_read_batch_by_batch(mapped):
 def test_a_mapped_file_gives_what_memory_gives(mapped):
     some = np.arange(0, 2**16, 100)
     labels = some % 7
-    in_memory = ArrayExamples(np.array(mapped[some]), labels)
-    on_disk = ArrayExamples(mapped, np.arange(2**16) % 7, in_memory=False).select(some)
+    in_memory = ArraySource(np.array(mapped[some]), labels)
+    on_disk = ArraySource(mapped, np.arange(2**16) % 7, in_memory=False).select(some)
     for split in zip(
         Split(in_memory, True).training_batches(50, seed=1, num_epochs=2),
         Split(on_disk, True).training_batches(50, seed=1, num_epochs=2),
@@ -127,7 +139,7 @@ def test_a_mapped_file_gives_what_memory_gives(mapped):
 
 
 def test_what_streams_has_no_arrays(mapped):
-    split = Split(ArrayExamples(mapped, in_memory=False), has_labels=False)
+    split = Split(ArraySource(mapped, in_memory=False), has_labels=False)
     for name in ("x", "labels"):
         with pytest.raises(ValueError, match=f"`{name}` is not in memory.*batches"):
             getattr(split, name)
@@ -136,7 +148,7 @@ def test_what_streams_has_no_arrays(mapped):
 def test_bytes_in_a_mapped_file_are_divided_by_255(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(256, dtype="uint8")[:, np.newaxis])
     x = np.load(tmp_path / "x.npy", mmap_mode="r")
-    split = Split(ArrayExamples(x, in_memory=False), has_labels=False)
+    split = Split(ArraySource(x, in_memory=False), has_labels=False)
     batch = next(iter(split.batches(256)))
     expected = (np.arange(256) / 255).astype("float32")
     assert np.array_equal(batch[:, 0], expected)

@@ -1,0 +1,53 @@
+"""The letters that are drawn here: all there, all readable, always the same."""
+
+import string
+
+import numpy as np
+
+from keras_vae.datasets import letters, load
+
+
+def test_all_letters_are_there_in_every_split():
+    dataset = load("letters")
+    assert dataset.data_shape == (28, 28, 1) and dataset.is_image
+    assert dataset.label_names == tuple(string.ascii_uppercase)
+    assert dataset.levels == 256
+    for split, each in (
+        (dataset.train, 800),
+        (dataset.validation, 100),
+        (dataset.test, 100),
+    ):
+        assert np.bincount(split.labels).tolist() == [each] * 26
+
+
+def test_the_splits_are_its_own():
+    one = load("letters", seed=1, validation_fraction=0.5)
+    assert np.array_equal(one.test.x, load("letters", seed=2).test.x)
+
+
+def test_the_same_seed_draws_the_same_bytes():
+    x, labels = letters.draw()
+    again, labels_again = letters.draw.__wrapped__()
+    assert again is not x and np.array_equal(again, x)
+    assert np.array_equal(labels_again, labels)
+    assert x.dtype == np.uint8 and len({picture.tobytes() for picture in x}) == len(x)
+
+
+def test_no_letter_is_cut_off_or_empty():
+    x, _ = letters.draw()
+    x = x[..., 0]
+    rim = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
+    assert (rim.max(axis=1) > 127).mean() < 0.01
+    ink = x.mean(axis=(1, 2)) / 255
+    assert ink.min() > 0.01 and ink.max() < 0.6
+    assert (x.max(axis=(1, 2)) > 200).mean() > 0.99  # sharp, none of them a shadow
+
+
+def test_a_letter_can_be_told_by_its_neighbours():
+    """The nearest of 10,400 pictures is the same letter: labels belong to pictures."""
+    dataset = load("letters")
+    x = dataset.train.x[:10400].reshape(10400, -1)
+    y = dataset.test.x[:520].reshape(520, -1)
+    distances = (x**2).sum(1) - 2 * y @ x.T
+    nearest = dataset.train.labels[:10400][distances.argmin(1)]
+    assert (nearest == dataset.test.labels[:520]).mean() > 0.85
