@@ -372,9 +372,10 @@ def describe(vae, version, feature_names=None):
                 f"`feature_names` should hold {vae.data_shape[-1]} names, one for each "
                 f"value of the data's last axis. Received: {len(feature_names)} names"
             )
-    value_range = None
-    if vae.standardize is None and np.all(np.isfinite(vae.likelihood.mean_range)):
-        value_range = list(map(float, vae.likelihood.mean_range))
+    support = vae.likelihood.support
+    value_range = [float(support.low), float(support.high)]
+    if vae.standardize is not None or not np.all(np.isfinite(value_range)):
+        value_range = None
     return {
         "keras_vae": __version__,
         "version": version,
@@ -382,7 +383,7 @@ def describe(vae, version, feature_names=None):
         "latent_shape": list(vae.latent_shape),
         "latent_dim": vae.latent_dim,
         "likelihood": vae.likelihood.identifier,
-        "support": str(vae.likelihood.support),
+        "support": str(support),
         "value_range": value_range,
         "standardized": vae.standardize is not None,
         "images": has_images(vae),

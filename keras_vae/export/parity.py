@@ -109,6 +109,7 @@ def make_parity(vae, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
     _check_finite("weights", ((w.path, w.numpy()) for w in vae.weights))
     if data is None:
         data = trial_data.generate(vae, num_examples, seed)
+        _check_finite("samples", data.items())
     else:
         data = trial_data.take("data", data, vae, num_examples)
         if len(data["x"]) < num_examples:
@@ -120,19 +121,17 @@ def make_parity(vae, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
     seeds[-1] = np.iinfo("int32").min, np.iinfo("int32").max  # the outermost there are
     references = {
         model: {
-            name: _refer(endpoint, endpoint.examples(data, seeds))
+            name: _refer(f"{model}/{name}", endpoint, endpoint.examples(data, seeds))
             for name, endpoint in endpoints.items()
         }
         for model, endpoints in exported_models(vae).items()
     }
-    for model, endpoints in references.items():
-        for name, reference in endpoints.items():
-            _check_finite(f"answers of {model}/{name}", reference.outputs.items())
     return Parity(version, references)
 
 
-def _refer(endpoint, inputs):
+def _refer(place, endpoint, inputs):
     outputs = endpoint.reference(inputs)
+    _check_finite(f"answers of {place}", outputs.items())
     singles = [endpoint.reference(row) for row in one_by_one(inputs)]
     single = {name: np.concatenate([row[name] for row in singles]) for name in outputs}
     return Reference(inputs, outputs, single)

@@ -131,7 +131,7 @@ def export_tflite(
             "representative_data", representative_data, vae, _MOST_FOR_CALIBRATION
         )
     if test_data is not None:
-        x = trial_data.take("test_data", test_data, vae, _MOST_FOR_ELBO, support=True)
+        x = trial_data.take("test_data", test_data, vae, _MOST_FOR_ELBO)
     source = "test_data" if test_data is not None else "representative_data"
     models = {
         name: {key: end for key, end in endpoints.items() if end.portable}

@@ -5,7 +5,7 @@ import numpy as np
 from keras_vae.models import checks
 
 
-def take(name, data, vae, most, support=False):
+def take(name, data, vae, most):
     """Up to `most` examples, spread evenly over arrays; the first ones of batches.
 
     Args:
@@ -14,13 +14,13 @@ def take(name, data, vae, most, support=False):
             and of what else the model takes, or batches of either.
         vae: A `keras_vae.VAE`.
         most: Integer.
-        support: Whether values outside the likelihood's support are an error.
 
     Returns:
         Dictionary of NumPy arrays of at most `most` examples, as `vae.input_specs`.
 
     Raises:
-        ValueError: If the model does not take such data.
+        ValueError: If the model does not take such data, or they lie outside the
+            likelihood's support.
     """
     if not checks.is_arrays(data):
         parts, count = [], 0
@@ -30,7 +30,7 @@ def take(name, data, vae, most, support=False):
             if count >= most:
                 break
         data = {key: np.concatenate([p[key] for p in parts])[:most] for key in parts[0]}
-    data = checks.check_data(name, data, vae, support)
+    data = checks.check_data(name, data, vae, support=True)
     data = data if isinstance(data, dict) else {"x": data}
     if set(data) != set(vae.input_specs):
         raise ValueError(
