@@ -151,9 +151,9 @@ def _encoder(vae):
 
     def encode_sample_reference(inputs):
         seed, inputs = _take("seed", inputs)
-        q = posterior({name: tf.constant(value) for name, value in inputs.items()})
-        z = q.sample(noise.draws(seed, 1, vae.latent_shape))[0]
-        return {**encode_reference(inputs), "z": z.numpy()}
+        unused = _unused(vae, inputs, np.zeros, len(inputs["x"]))
+        z = _posterior_draws(vae, {**unused, **inputs}, seed)
+        return {**encode_reference(inputs), "z": z}
 
     def encode_sample_examples(data, seeds):
         return {**encode_examples(data, seeds), "seed": seeds}
@@ -232,10 +232,8 @@ def _decoder(vae):
 
     def decode_examples(data, seeds):
         # Codes of data, and in turn codes that an application draws from the prior.
-        inputs = {name: tf.constant(value) for name, value in data.items()}
-        draws = noise.draws(seeds, 1, vae.latent_shape)
-        z = vae.posterior(vae.prepare(inputs)).sample(draws)[0].numpy()
-        z[1::2] = vae.prior.sample(seeds, vae.latent_shape).numpy()[1::2]
+        z = _posterior_draws(vae, data, seeds)
+        z[1::2] = _prior_draws(vae, seeds[1::2])
         return {"z": z, **{name: data[name] for name in conditions}}
 
     def decode_uint8(inputs):
@@ -253,7 +251,7 @@ def _decoder(vae):
 
     def sample_reference(inputs):
         seed, given = _take("seed", inputs)
-        z = np.asarray(vae.prior.sample(seed, vae.latent_shape))
+        z = _prior_draws(vae, seed)
         return {"z": z, **decode_reference({"z": z, **given})}
 
     def sample_examples(data, seeds):
@@ -283,6 +281,27 @@ def _decoder(vae):
         sample_examples,
         portable=True,
     )
+
+
+def _posterior_draws(vae, inputs, seeds):
+    """A draw of q(z|x) for each example, an array: the trained model's own."""
+    inputs = inputs if len(inputs) > 1 else inputs["x"]
+    draw = vae.graph(_draw_posterior, vae.input_spec_structure, _SEED)
+    return draw(inputs, seeds).numpy()
+
+
+def _draw_posterior(vae, inputs, seeds):
+    q = vae.posterior(vae.prepare(inputs))
+    return q.sample(noise.draws(seeds, 1, vae.latent_shape))[0]
+
+
+def _prior_draws(vae, seeds):
+    """A draw of p(z) for each seed, an array: the trained model's own."""
+    return vae.graph(_draw_prior, _SEED)(seeds).numpy()
+
+
+def _draw_prior(vae, seeds):
+    return vae.prior.sample(seeds, vae.latent_shape)
 
 
 def _unused(vae, inputs, zeros, size):

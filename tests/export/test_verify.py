@@ -8,6 +8,7 @@ import base64
 import contextlib
 import http.server
 import json
+import os
 import re
 import shutil
 import socket
@@ -29,12 +30,12 @@ from keras_vae.export.verify import verify
 DATA_SHAPE = (4, 4, 1)
 SIGNATURES = [
     "encoder/encode",
-    "encoder/encode_sample",
     "encoder/encode_uint8",
     "encoder/encode_bytes",
+    "encoder/encode_sample",
     "decoder/decode",
-    "decoder/sample",
     "decoder/decode_uint8",
+    "decoder/sample",
 ]
 NUM_EXAMPLES = 3
 
@@ -96,7 +97,7 @@ def results(exported, tmp_path_factory):
 def test_saved_models_are_equal_and_run_without_keras_vae(results):
     assert [result.signature for result in results] == SIGNATURES
     for result in results:
-        assert result.where == "SavedModel"
+        assert (result.where, result.version) == ("SavedModel", 4)
         assert result.examples == NUM_EXAMPLES
         assert result.passed
         assert result.verdict == "equal"
@@ -106,8 +107,8 @@ def test_saved_models_are_equal_and_run_without_keras_vae(results):
 
 def test_results_as_a_table(results):
     lines = format_results(results).splitlines()
-    headings = ["signature", "where", "examples", "largest deviation", "allowed"]
-    assert [heading for heading in headings if heading in lines[0]] == headings
+    headings = "signature where version examples largest deviation allowed verdict"
+    assert lines[0].split() == headings.split()
     assert [line.split()[0] for line in lines[2:]] == SIGNATURES
     assert all(line.endswith("equal") for line in lines[2:])
 
@@ -129,6 +130,33 @@ def test_saved_models_that_are_not_equal(exported, tmp_path):
     assert missing.deviation is None
     for signature in ("decoder/decode", "decoder/sample"):
         assert results[signature].verdict.startswith("failed: ")
+
+
+def test_a_newer_version_is_not_proven_and_pipes_are_not_read(exported, tmp_path):
+    # Of version 5 nothing is known; it is what a server would load.
+    folder = tmp_path / "export"
+    shutil.copytree(exported, folder)
+    (folder / "encoder" / "5").mkdir()
+    (folder / "encoder" / "99999999999999999999").mkdir()  # to a server no version
+    os.mkfifo(folder / "decoder" / "4" / "variables" / "pipe")
+    (folder / "tflite").mkdir()
+    os.mkfifo(folder / "tflite" / "pipe.tflite")
+    (folder / "tflite" / "other.tflite").write_bytes(b"TFL3")
+    left = folder / "encoder" / ".keras_vae-tmp-killed"
+    left.mkdir()
+    (left / ".keras_vae-lock").touch()
+    results = verify(folder)
+    encoder, decoder = of(results, "encoder"), of(results, "decoder")
+    assert [result.passed for result in encoder] == [True] * 4 + [False]
+    newest = encoder[-1]
+    assert (newest.signature, newest.version) == ("encoder", 5)
+    assert newest.verdict == "not proven: parity.npz is of version 4"
+    assert all("pipe is neither a file nor" in result.verdict for result in decoder)
+    others = {r.where: r.verdict for r in results if r not in encoder + decoder}
+    assert set(others) == {"pipe.tflite", "other.tflite"}
+    assert all("not a file that keras_vae exported" in text for text in others.values())
+    assert "not proven" in format_results(results)
+    assert not left.exists()
 
 
 @pytest.fixture(scope="module")
@@ -390,10 +418,10 @@ def test_rest_slow(parity_alone, silent):
 
 
 def test_rest_slow_to_connect(parity_alone, monkeypatch):
-    def create_connection(*_, **__):
+    def connect(*_):
         raise TimeoutError("timed out")  # as where a firewall drops what is sent
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(socket.socket, "connect", connect)
     words = verdicts(verify(parity_alone, rest="http://127.0.0.1:8501", timeout=3))
     assert words["encoder"] == "slow: no answer from http://127.0.0.1:8501 within 3 s"
 
@@ -415,6 +443,21 @@ def test_rest_another_version(parity_alone, models):
         results = verify(parity_alone, rest=address)
     words = verdicts(of(results, "decoder"))
     assert words["decoder"] == "another version: decoder 2, 3 is served, not 4"
+
+
+@pytest.mark.parametrize("answers", ["rest", "grpc"])
+def test_a_server_with_a_newer_version(parity_alone, models, answers):
+    # Who asks for no version is answered by 5, of which nothing is known.
+    models["decoder"][5] = ("AVAILABLE", None)
+    models["encoder"][5] = ("LOADING", None)
+    server = serving(models) if answers == "rest" else grpc_serving(models)
+    with server as address:
+        address = address[0] if answers == "rest" else address
+        results = verify(parity_alone, **{answers: address})
+    assert [r.signature for r in results if r.passed] == SIGNATURES
+    (newer,) = (result for result in results if not result.passed)
+    assert (newer.signature, newer.version) == ("decoder", 5)
+    assert newer.verdict == "not proven: parity.npz is of version 4"
 
 
 def test_rest_version_that_was_unloaded_or_failed(parity_alone, models):
