@@ -1,22 +1,19 @@
 """Asking a running TensorFlow Serving, by its two public protocols."""
 
 import base64
-import http.client
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import numpy as np
+import requests
 import tensorflow as tf
 
 
-class NoAnswer(Exception):
+class ServingError(Exception):
     """Why there is no answer, in words that begin with what is the matter."""
 
 
 class RestClient:
-    """TensorFlow Serving's REST interface, with the standard library.
+    """TensorFlow Serving's REST interface.
 
     Args:
         url: Such as `"http://localhost:8501"`.
@@ -45,7 +42,7 @@ class RestClient:
         """State of each version of a model: `{version: (state, error message)}`.
 
         Raises:
-            NoAnswer: If the server does not answer, or has no such model.
+            ServingError: If the server does not answer, or has no such model.
         """
         answer = self._ask(f"/v1/models/{model}")
         try:
@@ -57,7 +54,7 @@ class RestClient:
                 for entry in answer["model_version_status"]
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(f"not TensorFlow Serving: it says {answer}") from error
+            raise ServingError(f"not TensorFlow Serving: it says {answer}") from error
 
     def predict(self, model, version, signature, inputs, output_names):
         """One request: by rows for a single example, by columns for several.
@@ -73,7 +70,7 @@ class RestClient:
             NumPy array `(n, ...)` by name.
 
         Raises:
-            NoAnswer: If there is none, in words.
+            ServingError: If there is none, in words.
         """
         columns = {name: [_json(row) for row in rows] for name, rows in inputs.items()}
         body = {"signature_name": signature}
@@ -95,7 +92,7 @@ class RestClient:
                 if isinstance(rows[0], dict):
                     outputs = {name: [row[name] for row in rows] for name in rows[0]}
         except (KeyError, IndexError, TypeError) as error:
-            raise NoAnswer(f"not TensorFlow Serving: it says {answer}") from error
+            raise ServingError(f"not TensorFlow Serving: it says {answer}") from error
         if not isinstance(outputs, dict):
             (name,) = output_names
             outputs = {name: outputs}
@@ -103,29 +100,35 @@ class RestClient:
 
     def _ask(self, path, body=None):
         """The server's answer to a request, as JSON."""
-        request = urllib.request.Request(
-            self._url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        method = "GET" if body is None else "POST"
+        url = self._url + path
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
-                return json.loads(response.read())
-        except urllib.error.HTTPError as error:
-            raise NoAnswer(_http_complaint(error)) from error
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, TimeoutError):
-                raise NoAnswer(self._slow()) from error
-            raise NoAnswer(f"down: {self._url} ({error.reason})") from error
-        except TimeoutError as error:
-            raise NoAnswer(self._slow()) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"down: {self._url} broke off ({error!r})") from error
-        except ValueError as error:
-            raise NoAnswer(f"not TensorFlow Serving: {self._url}{path}") from error
+            response = requests.request(method, url, json=body, timeout=self._timeout)
+        except requests.Timeout as error:
+            words = f"slow: no answer from {self._url} within {self._timeout:g} s"
+            raise ServingError(words) from error
+        except requests.RequestException as error:
+            raise ServingError(f"down: {self._url} ({_reason(error)})") from error
+        try:
+            answer = response.json()
+            if response.ok:
+                return answer
+            message = answer["error"]
+        except (KeyError, TypeError, ValueError) as error:
+            if response.status_code != 503:
+                words = f"not TensorFlow Serving: HTTP {response.status_code} at {url}"
+                raise ServingError(words) from error
+            message = response.reason
+        words = {503: "still loading, or overloaded", 404: "not served"}
+        words = words.get(response.status_code, "refused")
+        raise ServingError(f"{words}: {message}")
 
-    def _slow(self):
-        return f"slow: no answer from {self._url} within {self._timeout:g} s"
+
+def _reason(error):
+    """What lies at the bottom of an exception of several layers."""
+    while (cause := error.__context__ or error.__cause__) is not None:
+        error = cause
+    return error
 
 
 def _json(value):
@@ -133,21 +136,6 @@ def _json(value):
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
     return value.tolist()
-
-
-def _http_complaint(error):
-    """What a status that is not 200 means."""
-    try:
-        message = json.loads(error.read())["error"]
-    except (ValueError, KeyError, TypeError):
-        if error.code != 503:
-            return f"not TensorFlow Serving: HTTP {error.code} at {error.url}"
-        message = error.reason
-    if error.code == 503:
-        return f"still loading, or overloaded: {message}"
-    if error.code == 404:
-        return f"not served: {message}"
-    return f"refused: {message}"
 
 
 class GrpcClient:
@@ -238,7 +226,7 @@ class GrpcClient:
                 code.NOT_FOUND: "not served",
                 code.UNIMPLEMENTED: f"not TensorFlow Serving: {self._address}",
             }.get(error.code(), "refused")
-            raise NoAnswer(f"{words} ({error.details()})") from error
+            raise ServingError(f"{words} ({error.details()})") from error
 
 
 def check_served(client, model, version):
@@ -249,20 +237,25 @@ def check_served(client, model, version):
         model: Name of the model.
         version: Integer.
 
+    Returns:
+        Integer, the newest version that is ready: it answers whoever asks for none.
+
     Raises:
-        NoAnswer: If it has not: it is down, slow, still loading, failed to load it, or
-            serves other versions.
+        ServingError: If it has not: it is down, slow, still loading, failed to load it,
+            or serves other versions.
     """
     states = client.states(model)
+    ready = sorted(key for key, (state, _) in states.items() if state == "AVAILABLE")
     state, message = states.get(version, ("absent", ""))
     if state == "AVAILABLE":
-        return
+        return ready[-1]
     if state in ("START", "LOADING"):
-        raise NoAnswer(f"still loading: version {version} of {model} ({state})")
+        raise ServingError(f"still loading: version {version} of {model} ({state})")
     if message:
-        raise NoAnswer(f"failed to load version {version} of {model}: {message}")
-    others = sorted(key for key, (s, _) in states.items() if s == "AVAILABLE")
-    if others:
-        served = ", ".join(map(str, others))
-        raise NoAnswer(f"another version: {model} {served} is served, not {version}")
-    raise NoAnswer(f"not served: version {version} of {model} ({state})")
+        raise ServingError(f"failed to load version {version} of {model}: {message}")
+    if ready:
+        served = ", ".join(map(str, ready))
+        raise ServingError(
+            f"another version: {model} {served} is served, not {version}"
+        )
+    raise ServingError(f"not served: version {version} of {model} ({state})")

@@ -1,155 +1,341 @@
-"""The endpoints of a VAE: what a server and a phone answer, once for both."""
+"""What an export answers: one table of models and their endpoints, once for all files.
 
-from typing import Any, NamedTuple
+Nothing else in this folder knows what a VAE is: SavedModels, warm-up requests, parity
+files, `.tflite` and ONNX files and their checks are made of this table alone.
+"""
+
+import functools
+import io
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from keras_vae import noise
 from keras_vae.export import images
+from keras_vae.version import __version__
 
 
 class Endpoint(NamedTuple):
-    """A named function of named tensors; see `encoder_endpoints`.
+    """A named function of named tensors, with all that is needed to prove it.
 
     Attributes:
         name: The signature's name.
-        function: Takes the tensors of `inputs`, by name or in that order, and returns
-            a dictionary of named tensors. It draws from nothing but its arguments.
+        function: Takes a dictionary of tensors by the names of `inputs` and returns a
+            dictionary of tensors. It draws from nothing but its inputs.
         inputs: Name of each input and its `tf.TensorSpec`, with a free batch size.
+        reference: The same in the trained model's own words, not made of `function`:
+            NumPy arrays by name to NumPy arrays by name.
+        examples: Makes inputs to try it with: a function of `data`, a dictionary of
+            what `fit` takes (`x` and the model's conditions, arrays `(n, ...)`), and of
+            seeds, int32 `(n, 2)`; returns arrays `(n, ...)` by the names of `inputs`.
+        files: Contents of files for a string input to warm up with.
+        portable: Whether a phone is given it too: it uses operators that LiteRT has.
 
     Example:
 
     >>> spec = tf.TensorSpec((None, 2), tf.float32, name="z")
-    >>> double = Endpoint("double", lambda z: {"twice": 2 * z}, {"z": spec})
-    >>> double.function(z=1.5)
+    >>> def double(inputs):
+    ...     return {"twice": 2 * inputs["z"]}
+    >>> endpoint = Endpoint("double", double, {"z": spec}, double, lambda data, seeds: {
+    ...     "z": np.ones((len(seeds), 2), "float32")})
+    >>> endpoint.function({"z": 1.5})
     {'twice': 3.0}
     """
 
     name: str
-    function: Any
+    function: Callable
     inputs: dict
+    reference: Callable
+    examples: Callable
+    files: tuple = ()
+    portable: bool = False
 
 
-def encoder_endpoints(vae):
-    """What the encoder answers; the first endpoint is the default one.
+@functools.singledispatch
+def exported_models(vae):
+    """The models that a VAE is exported as, each with its endpoints.
 
-    | name | inputs | outputs |
-    |---|---|---|
-    | `encode` | `x` float32 | `z_mean`, `z_log_var` |
-    | `encode_uint8` | `x` uint8, 0..255 (images) | the same |
-    | `encode_bytes` | `image_bytes` string `(batch,)`: PNG, JPEG (images) | the same |
-    | `encode_sample` | `x` float32, `seed` int32 `(batch, 2)` | `z` and the same |
+    | model | endpoint | inputs | outputs |
+    |---|---|---|---|
+    | encoder | `encode` | `x` float32 | the posterior's: `z_mean`, `z_log_var` |
+    | encoder | `encode_uint8` | `x` uint8, 0..255 (images) | the same |
+    | encoder | `encode_bytes` | `image_bytes` string `(batch,)` (images) | the same |
+    | encoder | `encode_sample` | `x`, `seed` int32 `(batch, 2)` | the same and `z` |
+    | decoder | `decode` | `z` float32 | `reconstruction` |
+    | decoder | `decode_uint8` | `z` float32 | `reconstruction` uint8 (images) |
+    | decoder | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
 
-    `encode_sample` draws `z` from the posterior, each row from its own seed alone.
+    The conditions that the encoder or the decoder takes are further inputs of all its
+    endpoints. A draw depends on its row of `seed` alone: `vae.sample(n, seed=s)` is the
+    answer to the rows `[s, 0], ..., [s, n - 1]`.
+
+    A model of another kind says what it is exported as by a function of its own:
+
+    ```
+    @exported_models.register(Scorer)
+    def _(scorer):
+        return exported_models(scorer.vae) | {"scorer": {"score": Endpoint(...)}}
+    ```
 
     Args:
         vae: A `keras_vae.VAE`.
 
     Returns:
-        Dictionary of `Endpoint` by name, in the order of the table; the endpoints for
-        images are left out where `has_images(vae)` is false.
+        `{model: {endpoint: Endpoint}}`; a model's first endpoint is its default one.
+        Those for images are left out where `has_images(vae)` is false.
 
     Example:
 
     >>> import keras_vae
     >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
-    >>> vae = keras_vae.VAE(encoder, decoder)
-    >>> list(encoder_endpoints(vae))
-    ['encode', 'encode_sample']
-    >>> encode = encoder_endpoints(vae)["encode"]
-    >>> sorted(encode.function(x=np.zeros((3, 4), "float32")))
+    >>> models = exported_models(keras_vae.VAE(encoder, decoder))
+    >>> {model: list(endpoints) for model, endpoints in models.items()}
+    {'encoder': ['encode', 'encode_sample'], 'decoder': ['decode', 'sample']}
+    >>> encode = models["encoder"]["encode"].function
+    >>> sorted(encode({"x": tf.zeros((3, 4))}))
     ['z_log_var', 'z_mean']
     """
+    return {"encoder": _named(_encoder(vae)), "decoder": _named(_decoder(vae))}
+
+
+def _named(endpoints):
+    """Endpoints by name; a spec's name is what the input is called on the server."""
+    return {
+        endpoint.name: endpoint._replace(
+            inputs={
+                name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
+                for name, spec in endpoint.inputs.items()
+            }
+        )
+        for endpoint in endpoints
+    }
+
+
+_SEED = tf.TensorSpec((None, 2), tf.int32)
+
+
+def _encoder(vae):
+    conditions = {name: vae.conditions[name] for name in vae.encoder_conditions}
     data_shape = (None, *vae.data_shape)
 
-    def encode(x):
-        return vae.posterior(vae.prepare(x)).parameters
+    def posterior(inputs):
+        unused = _unused(vae, inputs, tf.zeros, tf.shape(inputs["x"])[0])
+        return vae.posterior(vae.prepare({**unused, **inputs}))
 
-    def encode_uint8(x):
-        return encode(tf.cast(x, tf.float32) / 255.0)
+    @functools.cache
+    def parameter_names():
+        zeros = {"x": tf.zeros((1, *vae.data_shape))}
+        for name, spec in conditions.items():
+            zeros[name] = tf.zeros((1, *spec.shape[1:]), spec.dtype)
+        return tuple(posterior(zeros).parameters)
 
-    def encode_bytes(image_bytes):
-        return encode(images.decode(image_bytes, vae.data_shape))
+    def encode(inputs):
+        return dict(posterior(inputs).parameters)
 
-    def encode_sample(x, seed):
-        q = vae.posterior(vae.prepare(x))
+    def encode_reference(inputs):
+        unused = _unused(vae, inputs, np.zeros, len(inputs["x"]))
+        parameters = vae.encode({**unused, **inputs})
+        return dict(zip(parameter_names(), parameters, strict=True))
+
+    def encode_examples(data, seeds):
+        return {name: data[name] for name in ("x", *conditions)}
+
+    def encode_sample(inputs):
+        seed, inputs = _take("seed", inputs)
+        q = posterior(inputs)
         z = q.sample(noise.draws(seed, 1, vae.latent_shape))[0]
-        return {"z": z, **q.parameters}
+        return {**q.parameters, "z": z}
 
-    endpoints = [_endpoint(encode, x=tf.TensorSpec(data_shape, tf.float32))]
-    if has_images(vae):
-        endpoints += [
-            _endpoint(encode_uint8, x=tf.TensorSpec(data_shape, tf.uint8)),
-            _endpoint(encode_bytes, image_bytes=tf.TensorSpec((None,), tf.string)),
-        ]
-    endpoints.append(
-        _endpoint(
-            encode_sample,
-            x=tf.TensorSpec(data_shape, tf.float32),
-            seed=tf.TensorSpec((None, 2), tf.int32),
+    def encode_sample_reference(inputs):
+        seed, inputs = _take("seed", inputs)
+        unused = _unused(vae, inputs, np.zeros, len(inputs["x"]))
+        z = _posterior_draws(vae, {**unused, **inputs}, seed)
+        return {**encode_reference(inputs), "z": z}
+
+    def encode_sample_examples(data, seeds):
+        return {**encode_examples(data, seeds), "seed": seeds}
+
+    def pixels(inputs):
+        return {**inputs, "x": tf.cast(inputs["x"], tf.float32) / 255.0}
+
+    def encode_uint8_reference(inputs):
+        return encode_reference({**inputs, "x": inputs["x"].astype("float32") / 255})
+
+    def encode_uint8_examples(data, seeds):
+        return {**encode_examples(data, seeds), "x": _levels(data["x"])}
+
+    def decoded(inputs):
+        content, inputs = _take("image_bytes", inputs)
+        return {**inputs, "x": images.decode(content, vae.data_shape)}
+
+    def encode_bytes_reference(inputs):
+        content, inputs = _take("image_bytes", inputs)
+        read = [np.asarray(Image.open(io.BytesIO(file))) for file in content]
+        return encode_uint8_reference(
+            {**inputs, "x": np.reshape(read, (-1, *vae.data_shape))}
         )
+
+    def encode_bytes_examples(data, seeds):
+        x, inputs = _take("x", encode_uint8_examples(data, seeds))
+        files = np.empty(len(x), object)
+        files[:] = [_png(image) for image in x]
+        return {"image_bytes": files, **inputs}
+
+    x = tf.TensorSpec(data_shape, tf.float32)
+    yield Endpoint(
+        "encode",
+        encode,
+        {"x": x, **conditions},
+        encode_reference,
+        encode_examples,
+        portable=True,
     )
-    return {endpoint.name: endpoint for endpoint in endpoints}
+    if has_images(vae):
+        yield Endpoint(
+            "encode_uint8",
+            lambda inputs: encode(pixels(inputs)),
+            {"x": tf.TensorSpec(data_shape, tf.uint8), **conditions},
+            encode_uint8_reference,
+            encode_uint8_examples,
+        )
+        yield Endpoint(
+            "encode_bytes",
+            lambda inputs: encode(decoded(inputs)),
+            {"image_bytes": tf.TensorSpec((None,), tf.string), **conditions},
+            encode_bytes_reference,
+            encode_bytes_examples,
+            files=_files_of_both_kinds(vae.data_shape),
+        )
+    yield Endpoint(
+        "encode_sample",
+        encode_sample,
+        {"x": x, "seed": _SEED, **conditions},
+        encode_sample_reference,
+        encode_sample_examples,
+    )
 
 
-def decoder_endpoints(vae):
-    """What the decoder answers; the first endpoint is the default one.
+def _decoder(vae):
+    conditions = {name: vae.conditions[name] for name in vae.decoder_conditions}
+    z = tf.TensorSpec((None, *vae.latent_shape), tf.float32)
 
-    | name | inputs | outputs |
-    |---|---|---|
-    | `decode` | `z` float32 | `reconstruction` |
-    | `decode_uint8` | `z` float32 | `reconstruction` uint8, 0..255 (images) |
-    | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
+    def decode(inputs):
+        z, given = _take("z", inputs)
+        return {"reconstruction": vae.reconstruction(z, given or None)}
 
-    `sample` draws `z` from the prior, each row from its own seed alone:
-    `vae.sample(n, seed=s)` is the answer to the rows `[s, 0], ..., [s, n - 1]`.
+    def decode_reference(inputs):
+        z, given = _take("z", inputs)
+        return {"reconstruction": vae.decode(z, **given)}
 
-    Args:
-        vae: A `keras_vae.VAE`.
+    def decode_examples(data, seeds):
+        # Codes of data, and in turn codes that an application draws from the prior.
+        z = _posterior_draws(vae, data, seeds)
+        z[1::2] = _prior_draws(vae, seeds[1::2])
+        return {"z": z, **{name: data[name] for name in conditions}}
 
-    Returns:
-        Dictionary of `Endpoint` by name, in the order of the table; the endpoint for
-        images is left out where `has_images(vae)` is false.
-
-    Example:
-
-    >>> import keras_vae
-    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
-    >>> vae = keras_vae.VAE(encoder, decoder)
-    >>> sample = decoder_endpoints(vae)["sample"]
-    >>> sample.inputs["seed"].shape
-    TensorShape([None, 2])
-    >>> sample.function(seed=[[0, 0], [0, 1], [0, 2]])["reconstruction"].shape
-    TensorShape([3, 4])
-    """
-
-    def decode(z):
-        return {"reconstruction": vae.reconstruction(z)}
-
-    def decode_uint8(z):
-        levels = tf.round(tf.clip_by_value(vae.reconstruction(z), 0.0, 1.0) * 255.0)
+    def decode_uint8(inputs):
+        reconstruction = decode(inputs)["reconstruction"]
+        levels = tf.round(tf.clip_by_value(reconstruction, 0.0, 1.0) * 255.0)
         return {"reconstruction": tf.cast(levels, tf.uint8)}
 
-    def sample(seed):
+    def decode_uint8_reference(inputs):
+        return {"reconstruction": _levels(decode_reference(inputs)["reconstruction"])}
+
+    def sample(inputs):
+        seed, given = _take("seed", inputs)
         z = vae.prior.sample(seed, vae.latent_shape)
-        return {"z": z, **decode(z)}
+        return {"z": z, **decode({"z": z, **given})}
 
-    z = tf.TensorSpec((None, *vae.latent_shape), tf.float32)
-    endpoints = [_endpoint(decode, z=z)]
+    def sample_reference(inputs):
+        seed, given = _take("seed", inputs)
+        z = _prior_draws(vae, seed)
+        return {"z": z, **decode_reference({"z": z, **given})}
+
+    def sample_examples(data, seeds):
+        return {"seed": seeds, **{name: data[name] for name in conditions}}
+
+    yield Endpoint(
+        "decode",
+        decode,
+        {"z": z, **conditions},
+        decode_reference,
+        decode_examples,
+        portable=True,
+    )
     if has_images(vae):
-        endpoints.append(_endpoint(decode_uint8, z=z))
-    endpoints.append(_endpoint(sample, seed=tf.TensorSpec((None, 2), tf.int32)))
-    return {endpoint.name: endpoint for endpoint in endpoints}
+        yield Endpoint(
+            "decode_uint8",
+            decode_uint8,
+            {"z": z, **conditions},
+            decode_uint8_reference,
+            decode_examples,
+        )
+    yield Endpoint(
+        "sample",
+        sample,
+        {"seed": _SEED, **conditions},
+        sample_reference,
+        sample_examples,
+        portable=True,
+    )
 
 
-def _endpoint(function, **inputs):
-    # A spec's name is the name that the input has on the server.
-    specs = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
-        for name, spec in inputs.items()
+def _posterior_draws(vae, inputs, seeds):
+    """A draw of q(z|x) for each example, an array: the trained model's own."""
+    inputs = inputs if len(inputs) > 1 else inputs["x"]
+    draw = vae.graph(_draw_posterior, vae.input_spec_structure, _SEED)
+    return draw(inputs, seeds).numpy()
+
+
+def _draw_posterior(vae, inputs, seeds):
+    q = vae.posterior(vae.prepare(inputs))
+    return q.sample(noise.draws(seeds, 1, vae.latent_shape))[0]
+
+
+def _prior_draws(vae, seeds):
+    """A draw of p(z) for each seed, an array: the trained model's own."""
+    return vae.graph(_draw_prior, _SEED)(seeds).numpy()
+
+
+def _draw_prior(vae, seeds):
+    return vae.prior.sample(seeds, vae.latent_shape)
+
+
+def _unused(vae, inputs, zeros, size):
+    """What `fit` is given besides, and the encoder has no use for."""
+    return {
+        name: zeros((size, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+        for name, spec in vae.input_specs.items()
+        if name not in inputs
     }
-    return Endpoint(function.__name__, function, specs)
+
+
+def _take(name, inputs):
+    """One of the inputs, and the others."""
+    return inputs[name], {key: inputs[key] for key in inputs if key != name}
+
+
+def _levels(image):
+    """Values in [0, 1] as the nearest of the 256 levels k / 255."""
+    return np.round(np.clip(image, 0, 1) * 255).astype("uint8")
+
+
+def _png(levels):
+    """The PNG file of an image `(height, width, channels)` of 8-bit levels."""
+    file = io.BytesIO()
+    grey = levels.shape[-1] == 1
+    Image.fromarray(levels[..., 0] if grey else levels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _files_of_both_kinds(data_shape):
+    """A PNG and a JPEG of one colour, to warm up the decoders of both."""
+    pixels = np.full(data_shape, 127, "uint8")
+    opaque = pixels[..., : min(pixels.shape[-1], 3)]  # JPEG has no alpha
+    return tf.io.encode_png(pixels).numpy(), tf.io.encode_jpeg(opaque).numpy()
 
 
 def has_images(vae):
@@ -179,3 +365,50 @@ def has_images(vae):
     levels = np.arange(256, dtype="float32").reshape(256, 1, 1, 1) / 255
     levels = np.broadcast_to(levels, (256, 1, 1, channels))
     return bool(np.all(vae.likelihood.in_support(tf.constant(levels))))
+
+
+def describe(vae, version, feature_names=None):
+    """What an exported file says of the model that it is a part of, for JSON.
+
+    Args:
+        vae: A `keras_vae.VAE`.
+        version: Integer, the version of the export.
+        feature_names: Name of each value of the last axis of the data, or `None`.
+
+    Returns:
+        Dictionary: `keras_vae` (the package's version), `version`, `data_shape`,
+        `latent_shape`, `latent_dim`, `likelihood`, `support` (in words), `value_range`
+        (of reconstructions, or `None`), `standardized`, `images`, `feature_names`, and
+        `conditions`: `dtype` and `shape` of each (`None` for the batch).
+
+    Raises:
+        ValueError: If there are not as many names as values.
+    """
+    if feature_names is not None:
+        feature_names = [str(name) for name in feature_names]
+        if len(feature_names) != vae.data_shape[-1]:
+            raise ValueError(
+                f"`feature_names` should hold {vae.data_shape[-1]} names, one for each "
+                f"value of the data's last axis. Received: {len(feature_names)} names"
+            )
+    support = vae.likelihood.support
+    value_range = [float(support.low), float(support.high)]
+    if vae.standardize is not None or not np.all(np.isfinite(value_range)):
+        value_range = None
+    return {
+        "keras_vae": __version__,
+        "version": version,
+        "data_shape": list(vae.data_shape),
+        "latent_shape": list(vae.latent_shape),
+        "latent_dim": vae.latent_dim,
+        "likelihood": vae.likelihood.identifier,
+        "support": str(support),
+        "value_range": value_range,
+        "standardized": vae.standardize is not None,
+        "images": has_images(vae),
+        "feature_names": feature_names,
+        "conditions": {
+            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+            for name, spec in vae.conditions.items()
+        },
+    }

@@ -1,22 +1,13 @@
 """What a .tflite file holds: its operators, and the types of its weights."""
 
-# Comes with TensorFlow, which imports it: the classes of the file format.
+# Come with TensorFlow: the classes of the file format, and what reads them.
 from tensorflow.lite.python import schema_py_generated as schema
-
-
-def _names(enumeration):
-    return {
-        number: name for name, number in vars(enumeration).items() if name[0] != "_"
-    }
-
-
-_OPERATORS = _names(schema.BuiltinOperator)
-_TYPES = _names(schema.TensorType)
+from tensorflow.lite.tools import flatbuffer_utils
 
 
 def read(content):
     """The object tree (`ModelT`) of a .tflite file's bytes."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
 
 
 def foreign_operators(model):
@@ -49,7 +40,7 @@ def float_operators(model):
             tensors = [index for index in [*operator.inputs, *operator.outputs]]
             types = {graph.tensors[index].type for index in tensors if index >= 0}
             if schema.TensorType.FLOAT32 in types:
-                names.add(_name(model, operator))
+                names.add(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
     return sorted(names - {"QUANTIZE", "DEQUANTIZE", "CAST", "BITCAST"})
 
 
@@ -68,17 +59,10 @@ def weight_bytes(model):
         for tensor in graph.tensors:
             data = model.buffers[tensor.buffer].data
             if data is not None:
-                constants[tensor.buffer] = (_TYPES[tensor.type], len(data))
+                name = flatbuffer_utils.type_to_name(tensor.type)
+                constants[tensor.buffer] = (name, len(data))
     totals = {}
     for name, size in constants.values():
         if name in ("FLOAT32", "FLOAT16", "INT8"):
             totals[name] = totals.get(name, 0) + size
     return dict(sorted(totals.items()))
-
-
-def _name(model, operator):
-    code = model.operatorCodes[operator.opcodeIndex]
-    if code.customCode:
-        return code.customCode.decode()
-    # The older of the two fields holds what fits into a byte.
-    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]

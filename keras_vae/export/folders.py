@@ -1,9 +1,7 @@
-"""Folders of files that belong together: they appear, and are replaced, as one."""
+"""Folders of files that belong together: which may be replaced."""
 
 import contextlib
 import json
-import shutil
-import tempfile
 from pathlib import Path
 
 # What a folder of ours holds: a file with the version of the package in it.
@@ -37,36 +35,3 @@ def _is_ours(directory):
     with contextlib.suppress(OSError, ValueError):
         return "keras_vae" in json.loads((directory / REPORT).read_text())
     return False
-
-
-@contextlib.contextmanager
-def replacing(directory):
-    """A new folder that takes the place of `directory` when the block ends well.
-
-    A failure leaves what was there before, and nothing else.
-
-    Args:
-        directory: Path that `check_directory` returned.
-
-    Yields:
-        `pathlib.Path` of an empty folder to write to.
-
-    Example:
-
-    >>> folder = Path(tempfile.mkdtemp()) / "tflite"
-    >>> with replacing(folder) as new:
-    ...     _ = (new / "note.txt").write_text("whole")
-    >>> [path.name for path in folder.iterdir()]
-    ['note.txt']
-    """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}-")
-    try:
-        new = Path(staging, "new")
-        new.mkdir()
-        yield new
-        if directory.exists():
-            directory.rename(Path(staging, "old"))
-        new.rename(directory)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

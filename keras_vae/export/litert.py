@@ -1,5 +1,10 @@
 """Running a .tflite file here as a phone runs it: under LiteRT."""
 
+import contextlib
+import os
+import sys
+import tempfile
+
 import numpy as np
 
 
@@ -39,7 +44,8 @@ class LiteRTModel:
         require("Running a .tflite file")
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_content=content, num_threads=1)
+        with _without_information():
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
         self.signatures = {
             name: (sorted(names["inputs"]), sorted(names["outputs"]))
             for name, names in self._interpreter.get_signature_list().items()
@@ -93,6 +99,28 @@ class LiteRTModel:
             "inputs": _describe(runner.get_input_details()),
             "outputs": _describe(runner.get_output_details()),
         }
+
+
+@contextlib.contextmanager
+def _without_information():
+    """Keeps from standard error what LiteRT says of itself; what is amiss is passed on.
+
+    It writes "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." to the file
+    descriptor, and has no setting for it in Python.
+    """
+    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        stack.callback(os.close, stderr)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            said.seek(0)
+            for line in said:
+                if not line.startswith(b"INFO: "):
+                    os.write(2, line)
 
 
 def _describe(details):

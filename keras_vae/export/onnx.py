@@ -1,23 +1,20 @@
 """Two ONNX files, for runtimes that read those."""
 
 import contextlib
+import json
 import os
 
-import numpy as np
 import tensorflow as tf
 
-from keras_vae import files
-from keras_vae.export import folders
-from keras_vae.export.endpoints import (
-    decoder_endpoints,
-    encoder_endpoints,
-)
-from keras_vae.export.parity import deviation, mean_deviation
-from keras_vae.models import checks
+from keras_vae import files, noise
+from keras_vae.export import folders, trial_data
+from keras_vae.export.endpoints import describe, exported_models
+from keras_vae.export.parity import check_version, deviation, mean_deviation
 from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 ALLOWED = 1e-5
+_NUM_COMPARED = 64
 
 
 def export_onnx(vae, directory, *, data=None, version=1):
@@ -30,11 +27,11 @@ def export_onnx(vae, directory, *, data=None, version=1):
       report.json
     ```
 
-    The batch size is free; images stay channels-last. Each file is run under
-    onnxruntime and compared with the trained model before it is put in place. There is
-    no `sample`: the random numbers of `keras_vae.noise` read the bits of a float32 as
-    an integer, for which tf2onnx has no ONNX operator. An application draws `z` from
-    the prior itself.
+    The default endpoint of each model. The batch size is free; images stay
+    channels-last. Each file is run under onnxruntime and compared with the trained
+    model before it is put in place. There is no `sample`: the random numbers of
+    `keras_vae.noise` read the bits of a float32 as an integer, for which tf2onnx has no
+    ONNX operator. An application draws `z` from the prior itself.
 
     Args:
         vae: A `keras_vae.VAE`.
@@ -65,38 +62,26 @@ def export_onnx(vae, directory, *, data=None, version=1):
     """
     tf2onnx, onnxruntime = _require()
     directory = folders.check_directory(directory)
-    version = checks.check_integer("version", version, minimum=1)
+    version = check_version(version)
     vae = float32_copy(vae)
     if data is None:
-        x = vae.sample(64, seed=0)
+        data = trial_data.generate(vae, _NUM_COMPARED)
     else:
-        x = checks.check_array("data", data, vae)[:64].astype("float32")
-    z_mean, z_log_var = vae.encode(x)
+        data = trial_data.take("data", data, vae, _NUM_COMPARED)
+    seeds = noise.example_seeds(0, 0, len(data["x"])).numpy()
     metadata = {
-        "keras_vae": __version__,
-        "version": str(version),
-        "data_shape": ",".join(map(str, vae.data_shape)),
-        "latent_dim": str(vae.latent_dim),
-        "likelihood": vae.likelihood.identifier,
-    }
-    jobs = {
-        "encoder": (
-            encoder_endpoints(vae)["encode"],
-            x,
-            {"z_mean": z_mean, "z_log_var": z_log_var},
-        ),
-        "decoder": (
-            decoder_endpoints(vae)["decode"],
-            z_mean,
-            {"reconstruction": vae.decode(z_mean)},
-        ),
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in describe(vae, version).items()
     }
     report = {"keras_vae": __version__, "version": version, "files": []}
-    with folders.replacing(directory) as staging:
-        for model, (endpoint, value, expected) in jobs.items():
+    with files.staged(directory, replace=True) as staging:
+        for model, endpoints in exported_models(vae).items():
+            endpoint = next(iter(endpoints.values()))
+            inputs = endpoint.examples(data, seeds)
             path = staging / f"{model}.onnx"
             path.write_bytes(_convert(tf2onnx, endpoint, metadata))
-            received = _run(onnxruntime, path, value)
+            expected = endpoint.reference(inputs)
+            received = _run(onnxruntime, path, inputs)
             row = {
                 "file": path.name,
                 "bytes": path.stat().st_size,
@@ -127,8 +112,11 @@ def _require():
 
 def _convert(tf2onnx, endpoint, metadata):
     """The bytes of an ONNX file, of an endpoint."""
-    specs = list(endpoint.inputs.values())
-    function = tf.function(endpoint.function, input_signature=specs)
+    names, specs = list(endpoint.inputs), list(endpoint.inputs.values())
+    function = tf.function(
+        lambda *tensors: endpoint.function(dict(zip(names, tensors, strict=True))),
+        input_signature=specs,
+    )
     # It prints what it does, and its warnings, to standard error and output.
     with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
         model, _ = tf2onnx.convert.from_function(function, input_signature=specs)
@@ -140,10 +128,8 @@ def _convert(tf2onnx, endpoint, metadata):
     return model.SerializeToString()
 
 
-def _run(onnxruntime, path, value):
+def _run(onnxruntime, path, inputs):
     """What a file answers under onnxruntime, by name of the output."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (name,) = [tensor.name for tensor in session.get_inputs()]
     names = [tensor.name for tensor in session.get_outputs()]
-    answers = session.run(names, {name: np.asarray(value)})
-    return dict(zip(names, answers, strict=True))
+    return dict(zip(names, session.run(names, inputs), strict=True))

@@ -1,58 +1,67 @@
 """Inputs and the trained model's answers to them: the proof that an export is equal."""
 
-import io
 import itertools
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from keras_vae import files, noise
-from keras_vae.export.endpoints import has_images
-from keras_vae.layers.sampling import reparameterize
-from keras_vae.models import checks
+from keras_vae.arguments import check_integer
+from keras_vae.export import trial_data
+from keras_vae.export.endpoints import exported_models
 from keras_vae.models.float32 import float32_copy
 
+NUM_EXAMPLES = 16
+# A server counts versions in int64.
+HIGHEST_VERSION = 2**63 - 1
 
-class Example(NamedTuple):
-    """Examples of one signature.
+
+class Reference(NamedTuple):
+    """What the trained model answers at one endpoint.
 
     Attributes:
         inputs: Array `(n, ...)` by name; files are arrays of `bytes` objects.
-        outputs: What the trained model answers: array `(n, ...)` by name.
-        alone: The same, where each example was in a batch of its own: the last bits
+        outputs: Array `(n, ...)` by name, all examples in one batch.
+        single: The same, where each example was in a batch of its own: the last bits
             of a product of matrices depend on their size.
     """
 
     inputs: dict
     outputs: dict
-    alone: dict
+    single: dict
+
+    @property
+    def num_examples(self):
+        """Integer n."""
+        return len(next(iter(self.inputs.values())))
 
 
 class Parity(NamedTuple):
-    """What `read_parity` returns.
+    """A parity file.
 
     Attributes:
         version: Integer, the version of the export that the answers belong to.
-        examples: `Example` by model (`"encoder"`, `"decoder"`), then by signature.
+        references: `Reference` by model (such as `"encoder"`), then by endpoint.
     """
 
     version: int
-    examples: dict
+    references: dict
 
 
-def write_parity(vae, path, *, version=1, data=None, num_examples=16, seed=0):
-    """Writes inputs and the trained model's answers for every signature.
+def write_parity(vae, path, *, version=1, data=None, num_examples=NUM_EXAMPLES, seed=0):
+    """Writes inputs and the trained model's answers for every endpoint.
 
-    The file is a plain `.npz`, readable with `allow_pickle=False`:
+    `export_saved_models` does so itself; this is for `.tflite` files without it. The
+    file is a plain `.npz`, readable with `allow_pickle=False`:
 
     ```
     version                                   the version of the export
     encoder/encode/input/x                    (n, *data_shape)
     encoder/encode/output/z_mean              (n, latent_dim)
-    encoder/encode/alone/z_mean               the same, in batches of one
+    encoder/encode/single/z_mean              the same, in batches of one
     encoder/encode_bytes/input/image_bytes    uint8: n files, one after another
     encoder/encode_bytes/offsets/image_bytes  int64 (n + 1): where each begins and ends
     ```
@@ -64,13 +73,14 @@ def write_parity(vae, path, *, version=1, data=None, num_examples=16, seed=0):
         vae: A `keras_vae.VAE`.
         path: Path of the file; its folder must exist.
         version: Integer, the version of the export.
-        data: Array of at least `num_examples` examples to encode, or `None` for
-            samples of the model.
-        num_examples: Integer >= 1, examples of each signature.
+        data: At least `num_examples` examples to encode: an array, or a dictionary of
+            it as `x` and of the model's conditions; or `None` for samples of the model.
+        num_examples: Integer >= 1, examples of each endpoint.
         seed: Integer, of the samples and the noise.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or the model answers with what
+            is not finite.
 
     Example:
 
@@ -79,27 +89,90 @@ def write_parity(vae, path, *, version=1, data=None, num_examples=16, seed=0):
     >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
     >>> path = Path(tempfile.mkdtemp()) / "parity.npz"
     >>> write_parity(keras_vae.VAE(encoder, decoder), path, num_examples=3)
-    >>> read_parity(path).examples["decoder"]["decode"].outputs["reconstruction"].shape
+    >>> with np.load(path) as file:
+    ...     file["decoder/decode/output/reconstruction"].shape
     (3, 4)
     """
-    num_examples = checks.check_integer("num_examples", num_examples, minimum=1)
+    version = check_version(version)
     vae = float32_copy(vae)
+    save_parity(path, make_parity(vae, version, data, num_examples, seed))
+
+
+def check_version(version):
+    """Returns an integer that a server can count to."""
+    return check_integer("version", version, 1, HIGHEST_VERSION)
+
+
+def make_parity(vae, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
+    """The `Parity` of a model in float32; arguments as of `write_parity`."""
+    num_examples = check_integer("num_examples", num_examples, minimum=1)
+    _check_finite("weights", ((w.path, w.numpy()) for w in vae.weights))
     if data is None:
-        x = vae.sample(num_examples, seed=seed)
+        data = trial_data.generate(vae, num_examples, seed)
+        _check_finite("samples", data.items())
     else:
-        x = checks.check_array("data", data, vae)[:num_examples].astype("float32")
-        if len(x) < num_examples:
+        data = trial_data.take("data", data, vae, num_examples)
+        if len(data["x"]) < num_examples:
             raise ValueError(
                 f"`data` should hold at least {num_examples} examples. Received: "
-                f"{len(x)}. Mend: num_examples={len(x)}"
+                f"{len(data['x'])}. Mend: num_examples={len(data['x'])}"
             )
-    arrays = {"version": np.int64(checks.check_integer("version", version, minimum=1))}
-    for model, signatures in questions(vae, x, seed).items():
-        for signature, question in signatures.items():
-            for kind, name, value in _arrays(question):
-                arrays[f"{model}/{signature}/{kind}/{name}"] = value
+    seeds = noise.example_seeds(seed, 0, num_examples).numpy()
+    seeds[-1] = np.iinfo("int32").min, np.iinfo("int32").max  # the outermost there are
+    references = {
+        model: {
+            name: _refer(f"{model}/{name}", endpoint, endpoint.examples(data, seeds))
+            for name, endpoint in endpoints.items()
+        }
+        for model, endpoints in exported_models(vae).items()
+    }
+    return Parity(version, references)
+
+
+def _refer(place, endpoint, inputs):
+    outputs = endpoint.reference(inputs)
+    _check_finite(f"answers of {place}", outputs.items())
+    singles = [endpoint.reference(row) for row in one_by_one(inputs)]
+    single = {name: np.concatenate([row[name] for row in singles]) for name in outputs}
+    return Reference(inputs, outputs, single)
+
+
+def _check_finite(what, arrays):
+    for name, value in arrays:
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(
+                f"`vae` should have {what} that are finite: nobody can use an export "
+                f"that answers nan. Received: nan or infinity in {name}. Mend: train "
+                "it again, with a lower learning rate or clipped gradients"
+            )
+
+
+def save_parity(path, parity):
+    """Writes a `Parity` to a file, whole or not at all."""
     with files.atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **to_arrays(parity))
+
+
+def to_arrays(parity):
+    """The arrays of a `Parity` by their names in the file."""
+    arrays = {"version": np.int64(parity.version)}
+    for model, endpoints in parity.references.items():
+        for endpoint, reference in endpoints.items():
+            for kind, name, value in _arrays(reference):
+                arrays[f"{model}/{endpoint}/{kind}/{name}"] = value
+    return arrays
+
+
+def _arrays(reference):
+    """The arrays that a reference is kept as: `(kind, name, value)`."""
+    for name, value in reference.inputs.items():
+        if value.dtype == object:
+            yield "offsets", name, np.cumsum([0, *map(len, value)])
+            value = np.frombuffer(b"".join(value), "uint8")
+        yield "input", name, value
+    for name, value in reference.outputs.items():
+        yield "output", name, value
+        yield "single", name, reference.single[name]
 
 
 def read_parity(path):
@@ -113,58 +186,85 @@ def read_parity(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is another kind of file.
-
-    Example:
-
-    >>> import tempfile
-    >>> import keras_vae
-    >>> vae = keras_vae.VAE(*keras_vae.networks.dense((4,), 2))
-    >>> path = Path(tempfile.mkdtemp()) / "parity.npz"
-    >>> write_parity(vae, path, version=3)
-    >>> read_parity(path).version
-    3
+        ValueError: If it is another kind of file, or damaged.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f"There is no {path}, with which an export is compared. Mend: "
-            "keras_vae.export.write_parity(vae, path, version=...)"
+            f"There is no {path}, with which an export is compared. Mend: export "
+            "again, which writes it"
         )
+    foreign = ValueError(
+        "`path` should be a parity file, which an export writes. "
+        f"Received: {path}, which is another kind of file or damaged"
+    )
+    if not path.is_file():  # opening a FIFO would wait for ever
+        raise foreign
     try:
         with np.load(path) as file:
             arrays = dict(file)
-        version = int(arrays.pop("version"))
-    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            "`path` should be a file that keras_vae.export.write_parity wrote. "
-            f"Received: {path}"
-        ) from error
-    examples = {}
+        return Parity(int(arrays.pop("version")), _references(arrays))
+    except _DAMAGES as error:
+        raise foreign from error
+
+
+# What a file that was cut or changed makes of NumPy's reader, and of the one below.
+_DAMAGES = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _references(arrays):
+    references = {}
     for key, value in arrays.items():
-        model, signature, kind, name = key.split("/")
-        signatures = examples.setdefault(model, {})
-        example = signatures.setdefault(signature, Example({}, {}, {}))
+        model, endpoint, kind, name = key.split("/")
+        endpoints = references.setdefault(model, {})
+        reference = endpoints.setdefault(endpoint, Reference({}, {}, {}))
         if kind == "input":
-            offsets = arrays.get(f"{model}/{signature}/offsets/{name}")
-            example.inputs[name] = (
-                value if offsets is None else _split(value.tobytes(), offsets)
-            )
-        elif kind in ("output", "alone"):
-            target = example.outputs if kind == "output" else example.alone
-            target[name] = value
-    return Parity(version, examples)
+            offsets = arrays.get(f"{model}/{endpoint}/offsets/{name}")
+            reference.inputs[name] = value if offsets is None else _cut(value, offsets)
+        elif kind == "output":
+            reference.outputs[name] = value
+        elif kind in ("single", "alone"):  # version 0.1.0 called it so
+            reference.single[name] = value
+    for endpoints in references.values():
+        for reference in endpoints.values():
+            if reference.outputs.keys() != reference.single.keys() or {
+                len(value) for part in reference for value in part.values()
+            } != {reference.num_examples}:
+                raise ValueError("inputs and outputs do not belong together")
+    return references
 
 
-def _split(content, offsets):
-    return _bytes_array([content[i:j] for i, j in itertools.pairwise(offsets)])
+def _cut(value, offsets):
+    """Files that were put one after another, as an array of `bytes` objects.
 
-
-def _bytes_array(values):
-    """An array of `bytes` objects; NumPy's own bytes type strips them of zeros."""
-    array = np.empty(len(values), object)
-    array[:] = values
+    NumPy's own type for bytes strips zeros from their ends.
+    """
+    content = value.tobytes()
+    parts = [content[begin:end] for begin, end in itertools.pairwise(offsets)]
+    array = np.empty(len(parts), object)
+    array[:] = parts
     return array
+
+
+def one_by_one(inputs):
+    """Inputs `(n, ...)` by name as n inputs `(1, ...)` by name."""
+    size = len(next(iter(inputs.values())))
+    return [
+        {name: value[i : i + 1] for name, value in inputs.items()} for i in range(size)
+    ]
 
 
 def deviation(expected, received):
@@ -210,109 +310,3 @@ def _deviations(expected, received):
         scale = 1.0 if value.dtype == np.uint8 else max(1.0, np.abs(value).max())
         parts.append(difference.ravel() / scale)
     return np.concatenate(parts)
-
-
-class Question(NamedTuple):
-    """A signature, in the trained model's own words.
-
-    Attributes:
-        answer: Function of the inputs by name; returns array `(n, ...)` by name.
-        inputs: Array `(n, ...)` by name.
-    """
-
-    answer: Any
-    inputs: dict
-
-
-def questions(vae, x, seed=0):
-    """Each signature as a function of the trained model, with inputs for it.
-
-    Args:
-        vae: A `keras_vae.VAE` in float32.
-        x: Array `(n, *data_shape)`, to encode.
-        seed: Integer, of the noise.
-
-    Returns:
-        `Question` by model (`"encoder"`, `"decoder"`), then by signature.
-    """
-
-    def encode(x):
-        z_mean, z_log_var = vae.encode(x)
-        return {"z_mean": z_mean, "z_log_var": z_log_var}
-
-    def encode_sample(x, seed):
-        posterior = encode(x)
-        draws = noise.normal(seed, vae.latent_dim)
-        z = reparameterize(posterior["z_mean"], posterior["z_log_var"], draws)
-        return {"z": np.asarray(z), **posterior}
-
-    def encode_uint8(x):
-        return encode(x.astype("float32") / 255)
-
-    def encode_bytes(image_bytes):
-        pixels = [np.asarray(Image.open(io.BytesIO(file))) for file in image_bytes]
-        return encode_uint8(np.reshape(pixels, (-1, *vae.data_shape)))
-
-    def decode(z):
-        return {"reconstruction": vae.decode(z)}
-
-    def decode_uint8(z):
-        return {"reconstruction": _levels(vae.decode(z))}
-
-    def sample(seed):
-        z = np.asarray(vae.prior.sample(seed, vae.latent_shape))
-        return {"z": z, **decode(z)}
-
-    rows = noise.example_seeds(seed, 0, len(x)).numpy()
-    rows[-1] = np.iinfo("int32").min, np.iinfo("int32").max  # the outermost there are
-    z = encode_sample(x, rows)["z"]
-    encoder = {
-        "encode": Question(encode, {"x": x}),
-        "encode_sample": Question(encode_sample, {"x": x, "seed": rows}),
-    }
-    decoder = {
-        "decode": Question(decode, {"z": z}),
-        "sample": Question(sample, {"seed": rows}),
-    }
-    if has_images(vae):
-        levels = _levels(x)
-        pngs = _bytes_array([_png(image) for image in levels])
-        encoder["encode_uint8"] = Question(encode_uint8, {"x": levels})
-        encoder["encode_bytes"] = Question(encode_bytes, {"image_bytes": pngs})
-        decoder["decode_uint8"] = Question(decode_uint8, {"z": z})
-    return {"encoder": encoder, "decoder": decoder}
-
-
-def _arrays(question):
-    """The arrays that a question and its answers are kept as: `(kind, name, value)`."""
-    for name, value in question.inputs.items():
-        if value.dtype == object:
-            yield "offsets", name, np.cumsum([0, *map(len, value)])
-            value = np.frombuffer(b"".join(value), "uint8")
-        yield "input", name, value
-    outputs = question.answer(**question.inputs)
-    singles = [question.answer(**row) for row in one_by_one(question.inputs)]
-    for name, value in outputs.items():
-        yield "output", name, value
-        yield "alone", name, np.concatenate([single[name] for single in singles])
-
-
-def one_by_one(inputs):
-    """Inputs `(n, ...)` by name as n inputs `(1, ...)` by name."""
-    size = len(next(iter(inputs.values())))
-    return [
-        {name: value[i : i + 1] for name, value in inputs.items()} for i in range(size)
-    ]
-
-
-def _levels(image):
-    """Values in [0, 1] as the nearest of the 256 levels k / 255."""
-    return np.round(np.clip(image, 0, 1) * 255).astype("uint8")
-
-
-def _png(levels):
-    """The PNG file of an image `(height, width, channels)` of 8-bit levels."""
-    file = io.BytesIO()
-    grey = levels.shape[-1] == 1
-    Image.fromarray(levels[..., 0] if grey else levels).save(file, "PNG")
-    return file.getvalue()

@@ -1,44 +1,72 @@
 """SavedModels for TensorFlow Serving."""
 
 import contextlib
+import os
 import shutil
-import tempfile
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 
-from keras_vae.export.endpoints import (
-    decoder_endpoints,
-    encoder_endpoints,
-)
-from keras_vae.export.serving_config import ServingConfig, write_serving_config
+from keras_vae import files
+from keras_vae.arguments import check_integer
+from keras_vae.export import parity as proof
+from keras_vae.export import saved_model_replay, serving_config
+from keras_vae.export.endpoints import describe, exported_models
+from keras_vae.export.serving_config import ServingConfig
+from keras_vae.export.tables import format_results
+from keras_vae.export.verify import saved_model_results, versions
 from keras_vae.export.warmup import write_warmup_requests
-from keras_vae.models import checks
 from keras_vae.models.float32 import float32_copy
+
+# Beside the warm-up requests: a server leaves this folder to others.
+METADATA = "assets.extra/keras_vae.json"
+PARITY = "parity.npz"
 
 
 class ServingExport(NamedTuple):
     """What `export_saved_models` wrote.
 
     Attributes:
-        encoder: Path of the encoder's SavedModel, `directory/encoder/<version>`.
-        decoder: Path of the decoder's SavedModel, `directory/decoder/<version>`.
+        models: Path of each SavedModel by its model's name, `<name>/<version>` in the
+            directory.
         version: Integer.
         config: `ServingConfig`, the paths of the server's configuration files.
+        parity: Path of the proof for `verify`.
+        notes: Strings: what a person should know, such as files that are not ours and
+            were left as they are.
 
     Reference:
         https://www.tensorflow.org/guide/saved_model
     """
 
-    encoder: Path
-    decoder: Path
+    models: dict
     version: int
     config: ServingConfig
+    parity: Path
+    notes: list
+
+    @property
+    def encoder(self):
+        """Path of the encoder's SavedModel."""
+        return self.models["encoder"]
+
+    @property
+    def decoder(self):
+        """Path of the decoder's SavedModel."""
+        return self.models["decoder"]
 
 
 def export_saved_models(
-    vae, directory, version=None, *, model_base_path="/models", max_batch_size=128
+    vae,
+    directory,
+    version=None,
+    *,
+    model_base_path="/models",
+    max_batch_size=128,
+    data=None,
+    feature_names=None,
 ):
     """Exports encoder and decoder as SavedModels that TensorFlow Serving runs.
 
@@ -47,29 +75,42 @@ def export_saved_models(
       encoder/<version>/   SavedModel with assets.extra/tf_serving_warmup_requests
       decoder/<version>/   SavedModel with assets.extra/tf_serving_warmup_requests
       models.config   batching.config   monitoring.config
+      parity.npz           for keras_vae.export.verify
     ```
 
-    The signatures are those of `encoder_endpoints` and `decoder_endpoints`; the first
-    is also `serving_default`. They compute in float32, whatever precision the model was
-    trained in, draw only from the seeds of the request, and take batches of any size. A
-    version appears by one rename, warm-up requests included: a server that polls never
-    sees half of one. If anything fails, no version is left behind.
+    The signatures are those of `exported_models`; a model's first is also
+    `serving_default`. They compute in float32, whatever precision the model was trained
+    in, draw only from the seeds of the request, and take batches of any size.
+
+    Nothing appears before it is proven: the SavedModels are loaded where they are
+    prepared, and have to answer as the trained model does. Then come the proof, each
+    version by one rename, warm-up requests included, so that a server that polls never
+    sees half of one, and at last the configuration that names it. If anything fails,
+    all is as it was.
 
     Args:
         vae: A `keras_vae.VAE`.
-        directory: Path of the folder to export to; made where it does not exist.
+        directory: Path of the folder to export to; made where it does not exist. Its
+            `models.config` may be of others too: see `write_serving_config`.
         version: Integer >= 1; unless given, one more than the highest there is.
         model_base_path: Where the server will find `directory`: an absolute path or a
             URI, for `models.config`.
         max_batch_size: Integer, the most examples that the server computes at a time,
             for `batching.config` and the warm-up requests.
+        data: Examples to prove it with, as of `write_parity`, of which up to 16 are
+            taken; samples of the model unless given.
+        feature_names: Name of each value of the last axis of the data, or `None`; for
+            `assets.extra/keras_vae.json`, which says what the model takes and gives.
 
     Returns:
         `ServingExport`.
 
     Raises:
-        FileExistsError: If the version exists, in one of the folders.
-        ValueError: If an argument is out of its range.
+        FileExistsError: If the version exists in one of the folders, or `models.config`
+            is not what models can be added to.
+        RuntimeError: If a SavedModel answers otherwise than the trained model.
+        ValueError: If an argument is out of its range, or the model answers with what
+            is not finite.
 
     Example:
 
@@ -86,48 +127,56 @@ def export_saved_models(
     TensorShape([3, 2])
     """
     directory = Path(directory)
-    max_batch_size = checks.check_integer("max_batch_size", max_batch_size, minimum=1)
-    taken = _versions(directory)
+    max_batch_size = check_integer("max_batch_size", max_batch_size, minimum=1)
+    vae = float32_copy(vae)
+    models = exported_models(vae)
+    taken = set().union(*(versions(directory / name) for name in models))
     version = _check_version(version, taken)
-    model = float32_copy(vae)
-    encoder = directory / "encoder" / str(version)
-    decoder = directory / "decoder" / str(version)
-    with (
-        _staging(encoder.parent) as staged_encoder,
-        _staging(decoder.parent) as staged_decoder,
-        contextlib.ExitStack() as undo,
-    ):
-        _save(staged_encoder, "encoder", encoder_endpoints(model), max_batch_size)
-        _save(staged_decoder, "decoder", decoder_endpoints(model), max_batch_size)
-        for staged, final in ((staged_encoder, encoder), (staged_decoder, decoder)):
-            staged.rename(final)
-            undo.callback(final.rename, staged)
-        config = write_serving_config(
+    newest = max({version} | taken)  # which a server loads
+    metadata = describe(vae, version, feature_names)
+    _check_memory(models, max_batch_size)
+    plan = (directory, newest, tuple(models), model_base_path, max_batch_size)
+    serving_config.plan_serving_config(*plan)
+    num_examples = proof.NUM_EXAMPLES
+    if data is not None:
+        data = proof.trial_data.take("data", data, vae, num_examples)
+        num_examples = len(data["x"])
+    parity = proof.make_parity(vae, version, data, num_examples)
+
+    published = {}
+    with _undone_if_it_fails(directory, published):
+        with contextlib.ExitStack() as stack:
+            staged = {}
+            for name, endpoints in models.items():
+                path = directory / name / str(version)
+                # What is entered last is left first: this notes the rename after it.
+                stack.push(_note(published, name, path))
+                staged[name] = stack.enter_context(files.staged(path))
+                _save(staged[name], endpoints)
+                _add_extra(staged[name], name, endpoints, max_batch_size, metadata)
+            _check_answers(parity, staged)
+            if version == newest or not (directory / PARITY).exists():
+                proof.save_parity(directory / PARITY, parity)
+        config, notes = serving_config.write_serving_config(
             directory,
-            max({version} | taken),  # the newest, which a server loads
+            newest,
+            models=tuple(models),
             model_base_path=model_base_path,
             max_batch_size=max_batch_size,
         )
-        undo.pop_all()
-    return ServingExport(encoder, decoder, version, config)
-
-
-def _versions(directory):
-    """Numbers of the versions, of encoder or decoder, that a folder holds."""
-    return {
-        int(path.name)
-        for name in ("encoder", "decoder")
-        for path in (directory / name).glob("*")
-        if path.name.isdecimal()
-    }
+    return ServingExport(
+        {name: published[name] for name in models},
+        version,
+        config,
+        directory / PARITY,
+        notes,
+    )
 
 
 def _check_version(version, taken):
     """The version to export: the next free number unless one is given."""
     free = max(taken, default=0) + 1
-    if version is None:
-        return free
-    version = checks.check_integer("version", version, minimum=1)
+    version = proof.check_version(free if version is None else version)
     if version in taken:
         raise FileExistsError(
             "`version` should be new: a version that exists is never overwritten. "
@@ -137,29 +186,99 @@ def _check_version(version, taken):
     return version
 
 
-@contextlib.contextmanager
-def _staging(folder):
-    """Path in `folder` to save to before a rename, gone when the block ends.
+def _check_memory(models, max_batch_size):
+    """Refuses batches of which the inputs alone are more than the machine's memory.
 
-    It is in a folder that a server overlooks, as its name is no number. `folder` is
-    made where it does not exist, and removed again if it stays empty.
+    The warm-up requests, which a server replays, are such batches.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder, prefix=".exporting-"))
     try:
-        yield staging / "model"
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows does not say
+        return
+    for model, endpoints in models.items():
+        for name, endpoint in endpoints.items():
+            size = _bytes_of_example(endpoint)
+            if size * max_batch_size > memory:
+                raise ValueError(
+                    "`max_batch_size` should be such that a batch fits in memory: "
+                    f"{memory // size} or less, as {model}/{name} takes {size} bytes "
+                    f"an example and the machine has {memory / 1e9:.1f} GB. Received: "
+                    f"{max_batch_size}"
+                )
+
+
+def _bytes_of_example(endpoint):
+    """Bytes of the inputs of one example; of a file, as a request holds it."""
+    return sum(
+        max(map(sys.getsizeof, endpoint.files)) * 8
+        if spec.dtype.name == "string"
+        else spec.dtype.size * spec.shape[1:].num_elements()
+        for spec in endpoint.inputs.values()
+    )
+
+
+@contextlib.contextmanager
+def _undone_if_it_fails(directory, published):
+    """Takes back what was published, and the new proof, if the block fails."""
+    path = directory / PARITY
+    missing = [
+        folder for folder in (directory, *directory.parents) if not folder.exists()
+    ]
+    before = path.read_bytes() if path.is_file() else None
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in published.values():
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # no longer empty
+                folder.parent.rmdir()
+        if before is None:
+            path.unlink(missing_ok=True)
+        elif path.read_bytes() != before:
+            with files.atomic(path) as temporary:
+                temporary.write_bytes(before)
         with contextlib.suppress(OSError):  # no longer empty
-            for path in missing:
-                path.rmdir()
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
-def _save(path, name, endpoints, max_batch_size):
+def _note(published, name, path):
+    def note(kind, error, traceback):
+        if kind is None:
+            published[name] = path
+
+    return note
+
+
+def _save(path, endpoints):
     archive = keras.export.ExportArchive()
     for endpoint in endpoints.values():
-        specs = list(endpoint.inputs.values())
-        archive.add_endpoint(endpoint.name, endpoint.function, specs)
+        archive.add_endpoint(endpoint.name, endpoint.function, [endpoint.inputs])
     archive.write_out(str(path), verbose=False)
+
+
+def _add_extra(path, name, endpoints, max_batch_size, metadata):
+    """What stands beside a SavedModel: warm-up requests, and what it is."""
     write_warmup_requests(path, name, endpoints, sorted({1, max_batch_size}))
+    about = {"model": name, **metadata}
+    about["signatures"] = {
+        endpoint.name: {
+            key: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+            for key, spec in endpoint.inputs.items()
+        }
+        for endpoint in endpoints.values()
+    }
+    files.write_json(path / METADATA, about)
+
+
+def _check_answers(parity, folders):
+    """Holds SavedModels against the trained model, before anybody can see them."""
+    answers = saved_model_replay.replay(proof.to_arrays(parity), folders)
+    wrong = [r for r in saved_model_results(parity, answers) if not r.passed]
+    if wrong:
+        raise RuntimeError(
+            "The SavedModels should answer as the trained model does, and nothing was "
+            f"exported as they do not:\n{format_results(wrong)}"
+        )

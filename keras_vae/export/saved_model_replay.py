@@ -1,4 +1,4 @@
-"""Replays a parity file through SavedModels: a program, run by `verify.py`.
+"""Replays a parity file through SavedModels; for `verify.py`, as a program.
 
 In a process of its own that imports TensorFlow alone, so that nothing but the exported
 files can answer. Its arguments are the parity file, the file to write, and the folder
@@ -20,19 +20,25 @@ def main(parity, answers, *models):
     """Writes what SavedModels answer to the inputs of a parity file."""
     with np.load(parity) as file:
         arrays = dict(file)
-    results = {}
-    for name, folder in (model.split("=", 1) for model in models):
-        try:
-            signatures = tf.saved_model.load(folder, tags=["serve"]).signatures
-        except (OSError, ValueError, RuntimeError) as error:
-            results[f"{name}/error"] = np.array(str(error))
-            continue
-        for signature, inputs in requests(arrays, name).items():
-            results |= replay(f"{name}/{signature}", signatures, signature, inputs)
+    results = replay(arrays, dict(model.split("=", 1) for model in models))
     if "keras_vae" in sys.modules:
         raise SystemExit("keras_vae was imported, so the export is not alone")
     with open(answers, "wb") as file:
         np.savez(file, **results)
+
+
+def replay(arrays, folders):
+    """What SavedModels answer to the arrays of a parity file, by the names above."""
+    results = {}
+    for name, folder in folders.items():
+        try:
+            signatures = tf.saved_model.load(str(folder), tags=["serve"]).signatures
+        except (OSError, ValueError, RuntimeError) as error:
+            results[f"{name}/error"] = np.array(str(error))
+            continue
+        for signature, inputs in requests(arrays, name).items():
+            results |= ask(f"{name}/{signature}", signatures, signature, inputs)
+    return results
 
 
 def requests(arrays, model):
@@ -49,7 +55,7 @@ def requests(arrays, model):
     return signatures
 
 
-def replay(place, signatures, signature, inputs):
+def ask(place, signatures, signature, inputs):
     """Answers to all examples at once and to each alone, or the error."""
     if signature not in signatures:
         return {f"{place}/error": np.array(f"no signature {signature!r}")}

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_vae import files
+from keras_vae.export import text_proto
+
+# In a comment at the top of each file of ours.
+MARK = "keras_vae wrote this file"
 
 
 class ServingConfig(NamedTuple):
@@ -26,68 +30,164 @@ class ServingConfig(NamedTuple):
 
 
 def write_serving_config(
-    directory, version, *, model_base_path="/models", max_batch_size=128
+    directory,
+    version,
+    *,
+    models=("encoder", "decoder"),
+    model_base_path="/models",
+    max_batch_size=128,
 ):
     """Writes `models.config`, `batching.config` and `monitoring.config`.
 
-    Each appears whole or not at all. Files of these names are replaced: one that a
-    person has changed is best kept somewhere else.
+    Each appears whole or not at all. In a `models.config` that is there already the
+    entries of these models are changed or added, and all else is kept byte for byte.
+    The other two are replaced if they are ours, and left as they are if they are not.
 
     Args:
         directory: Path of the folder to write to; it must exist.
         version: Integer, the version that the label `stable` names.
-        model_base_path: Where the server finds the folders `encoder` and `decoder`: an
-            absolute path or a URI.
+        models: Names of the models.
+        model_base_path: Where the server finds the models' folders: an absolute path
+            or a URI.
         max_batch_size: Integer, the most examples that are computed at a time.
 
     Returns:
-        `ServingConfig`.
+        `(ServingConfig, notes)`: the paths, and a list of strings that say which files
+        were left as they are.
 
     Raises:
+        FileExistsError: If `models.config` is no model configuration, or names one of
+            the models with another base path and is not ours.
         ValueError: If `model_base_path` is relative, which the server refuses.
 
     Example:
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> config = write_serving_config(folder, version=1)
+    >>> config, notes = write_serving_config(folder, version=1)
     >>> sorted(path.name for path in folder.iterdir())
     ['batching.config', 'models.config', 'monitoring.config']
 
     Reference:
         https://www.tensorflow.org/tfx/serving/serving_config
     """
-    base = str(model_base_path).rstrip("/")
+    config, contents, notes = plan_serving_config(
+        directory, version, models, model_base_path, max_batch_size
+    )
+    for path, content in contents.items():
+        with files.atomic(path) as temporary:
+            temporary.write_bytes(content.encode())
+    return config, notes
+
+
+def plan_serving_config(directory, version, models, model_base_path, max_batch_size):
+    """What `write_serving_config` would write, or why it would not.
+
+    Returns:
+        `(ServingConfig, {path: content}, notes)`.
+    """
     if not re.match(r"/|[a-z][a-z0-9+.-]*://", str(model_base_path)):
         raise ValueError(
             "`model_base_path` should be an absolute path or a URI, as the server sees "
             f"it. Received: model_base_path={str(model_base_path)!r}"
         )
-    models = "".join(
-        _MODEL.format(
-            name=name, base_path=json.dumps(f"{base}/{name}"), version=version
-        )
-        for name in ("encoder", "decoder")
-    )
+    base = str(model_base_path).rstrip("/")
+    base_paths = {name: f"{base}/{name}" for name in models}
     config = ServingConfig(
         *(Path(directory) / f"{name}.config" for name in ServingConfig._fields)
     )
-    # The file that names the version comes last.
     contents = {
-        config.monitoring: _MONITORING,
+        config.monitoring: _MONITORING.format(mark=MARK),
         config.batching: _BATCHING.format(
+            mark=MARK,
             max_batch_size=max_batch_size,
             allowed="\n".join(
                 f"allowed_batch_sizes: {size}"
                 for size in _allowed_batch_sizes(max_batch_size)
             ),
         ),
-        config.models: _MODELS.format(models=models),
     }
-    for path, content in contents.items():
-        with files.atomic(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return config
+    notes = []
+    for path in list(contents):
+        if path.exists() and not _is_ours(path):
+            del contents[path]
+            notes.append(f"{path} is not of keras_vae and was left as it is")
+            if path == config.batching:
+                notes[-1] += (
+                    f"; its max_batch_size has to be {max_batch_size} or more, or the "
+                    "server refuses the warm-up requests"
+                )
+    # The file that names the version comes last.
+    contents[config.models] = _models_config(config.models, base_paths, version)
+    return config, contents, notes
+
+
+def _is_ours(path):
+    if not path.is_file():  # opening a FIFO would wait for ever
+        return False
+    with path.open(errors="replace") as file:
+        return MARK in file.readline()
+
+
+def _models_config(path, base_paths, version):
+    """The new content of `models.config`."""
+    entries = {
+        name: _MODEL.format(
+            name=json.dumps(name, ensure_ascii=False),
+            label=name,
+            base_path=json.dumps(base_path, ensure_ascii=False),
+            version=version,
+        )
+        for name, base_path in base_paths.items()
+    }
+    if not path.exists():
+        return _MODELS.format(mark=MARK, entries="".join(entries.values()))
+    try:
+        text = path.read_bytes().decode() if path.is_file() else "?"
+        fields = text_proto.parse(text)
+        wrong = {field.name for field in fields} - {"model_config_list"}
+        if wrong or len(fields) > 1 or (fields and not _is_list(fields[0])):
+            raise ValueError(f"{', '.join(wrong) or 'no list'} of models")
+    except ValueError as error:
+        raise FileExistsError(
+            f"{path} should be a model configuration of TensorFlow Serving, to add the "
+            f"models {', '.join(base_paths)} to it. Received: another kind of file "
+            f"({error}). Mend: mv {path} {path}.old"
+        ) from error
+    if not fields:
+        text += "" if text.endswith("\n") or not text else "\n"
+        return text + _MODEL_LIST.format(entries="".join(entries.values()))
+    edits = []
+    for entry in fields[0].value:
+        given = {f.name: f.value for f in entry.value if isinstance(f.value, str)}
+        name, base_path = given.get("name"), given.get("base_path", "")
+        if name not in base_paths:
+            continue
+        if base_path.rstrip("/") != base_paths[name] and not _is_ours(path):
+            raise FileExistsError(
+                f"{path} should have no other model called {name!r}. Received: one "
+                f"with base_path {base_path!r}, where this is {base_paths[name]!r}. "
+                "Mend: export to another directory, or with the model_base_path that "
+                "the server finds this one by"
+            )
+        edits.append((entry.begin, entry.end, entries.pop(name, "").strip()))
+    place = fields[0].end - 1  # before the bracket that closes the list
+    added = "".join(entries.values())
+    if added and not text[:place].endswith("\n"):
+        added = f"\n{added}"
+    edits.append((place, place, added))
+    # From the last to the first, so that the places before stay what they are.
+    for begin, end, block in reversed(edits):
+        text = text[:begin] + block + text[end:]
+    return text
+
+
+def _is_list(field):
+    """Whether a field is a list of models, as this file takes it."""
+    return isinstance(field.value, list) and all(
+        entry.name == "config" and isinstance(entry.value, list)
+        for entry in field.value
+    )
 
 
 def _allowed_batch_sizes(max_batch_size):
@@ -99,7 +199,7 @@ def _allowed_batch_sizes(max_batch_size):
 # Braces are doubled where they are not for str.format.
 
 _MODELS = """\
-# The models of one VAE, for TensorFlow Serving. Written anew by each export.
+# {mark}; each export writes its own entries in it anew.
 #
 #   tensorflow_model_server --model_config_file=models.config \\
 #       --model_config_file_poll_wait_seconds=60 \\
@@ -107,26 +207,33 @@ _MODELS = """\
 #
 # The last flag is needed: at the start no version is loaded yet, and without it the
 # server takes the labels below for an error and stops.
-model_config_list {{
-{models}}}
 """
+
+_MODEL_LIST = """\
+model_config_list {{
+{entries}}}
+"""
+
+_MODELS += _MODEL_LIST
 
 _MODEL = """\
   config {{
-    name: "{name}"
+    name: {name}
     base_path: {base_path}
     model_platform: "tensorflow"
     # The two newest versions are loaded. Requests that name none get the newest; the
     # one before stays loaded, so that going back is a change of the label and no wait.
     model_version_policy {{ latest {{ num_versions: 2 }} }}
-    # Clients that ask for the label (/v1/models/{name}/labels/stable:predict) change
-    # version when this number does. Encoder and decoder of one version belong together:
-    # change both numbers, and keep to versions that are loaded.
+    # Clients that ask for the label (/v1/models/{label}/labels/stable:predict) change
+    # version when this number does. The models of one version belong together:
+    # change all numbers, and keep to versions that are loaded.
     version_labels {{ key: "stable" value: {version} }}
   }}
 """
 
 _BATCHING = """\
+# {mark} and replaces it with each export. Without this line it stays.
+#
 # How TensorFlow Serving merges requests into batches:
 #
 #   tensorflow_model_server --enable_batching=true \\
@@ -159,13 +266,15 @@ max_enqueued_batches {{ value: 64 }}
 """
 
 _MONITORING = """\
+# {mark} and replaces it with each export. Without this line it stays.
+#
 # Metrics for Prometheus, on the port of the REST interface:
 #
 #   tensorflow_model_server --rest_api_port=8501 \\
 #       --monitoring_config_file=monitoring.config
 #   curl http://localhost:8501/monitoring/prometheus/metrics
-prometheus_config {
+prometheus_config {{
   enable: true
   path: "/monitoring/prometheus/metrics"
-}
+}}
 """

@@ -9,29 +9,24 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_vae import files
+from keras_vae import files, noise
 from keras_vae.export import (
     flatbuffer,
     folders,
     litert,
     tflite_convert,
     tflite_metadata,
+    trial_data,
 )
-from keras_vae.export.endpoints import (
-    decoder_endpoints,
-    encoder_endpoints,
-    has_images,
-)
-from keras_vae.export.parity import questions
-from keras_vae.export.tflite_report import measure_elbo, measure_file
-from keras_vae.models import checks
+from keras_vae.export.endpoints import describe, exported_models
+from keras_vae.export.parity import check_version
+from keras_vae.export.tflite_elbo import PARAMETERS, measure_elbo, parameters_endpoint
+from keras_vae.export.tflite_report import measure_file
 from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 QUANTIZATIONS = ("float16", "dynamic", "int8")
-SIGNATURES = {"encoder": ("encode",), "decoder": ("decode", "sample")}
 
 # More examples change neither the ranges nor the means by much, and cost time.
 _MOST_FOR_CALIBRATION = 256
@@ -48,6 +43,7 @@ def export_tflite(
     integer_io=False,
     test_data=None,
     labels=None,
+    feature_names=None,
     version=1,
 ):
     """Exports encoder and decoder as .tflite files for LiteRT on a phone.
@@ -93,6 +89,8 @@ def export_tflite(
             `representative_data` unless given, and without either samples of the model,
             which give no ELBO.
         labels: Sequence of strings that go into each file as `labels.txt`, or `None`.
+        feature_names: Name of each value of the last axis of the data, or `None`; for
+            the metadata in each file.
         version: Integer, the version of the export, for the metadata.
 
     Returns:
@@ -126,41 +124,54 @@ def export_tflite(
     litert.require("`export_tflite` runs what it has written, which")
     directory = folders.check_directory(directory)
     vae = float32_copy(vae)
-    metadata = _metadata(vae, version)
-    calibration = _rows(
-        "representative_data", representative_data, vae, _MOST_FOR_CALIBRATION
-    )
+    metadata = describe(vae, check_version(version), feature_names)
+    calibration = x = None
+    if representative_data is not None:
+        calibration = x = trial_data.take(
+            "representative_data", representative_data, vae, _MOST_FOR_CALIBRATION
+        )
+    if test_data is not None:
+        x = trial_data.take("test_data", test_data, vae, _MOST_FOR_ELBO)
     source = "test_data" if test_data is not None else "representative_data"
-    x = _rows("test_data", test_data, vae, _MOST_FOR_ELBO, support=True)
-    x = calibration if x is None else x
-    if x is None:
-        source = "samples of the model"
-    quantizations = ("float32", *quantize)
-    converted = _convert(vae, quantizations, calibration, integer_io, x is not None)
-    compared = vae.sample(_NUM_COMPARED, seed=0) if x is None else x[:_NUM_COMPARED]
-    asked = questions(vae, compared)
+    models = {
+        name: {key: end for key, end in endpoints.items() if end.portable}
+        for name, endpoints in exported_models(vae).items()
+    }
+    models = {name: endpoints for name, endpoints in models.items() if endpoints}
+    compared = _inputs(models, x or trial_data.generate(vae, _NUM_COMPARED))
+    compared = {
+        name: {key: value[:_NUM_COMPARED] for key, value in inputs.items()}
+        for name, inputs in compared.items()
+    }
+    parameters = None if x is None else parameters_endpoint(vae, models)
+    converted = models if parameters is None else models | {PARAMETERS: parameters}
+    contents = _convert(
+        converted,
+        quantizations := ("float32", *quantize),
+        None if calibration is None else _inputs(converted, calibration),
+        integer_io,
+    )
     report = {
         "keras_vae": __version__,
         "version": metadata["version"],
-        "data": source,
-        "num_examples": None if x is None else len(x),
+        "data": "samples of the model" if x is None else source,
+        "num_examples": None if x is None else len(x["x"]),
         "files": [],
     }
-    with folders.replacing(directory) as staging:
+    with files.staged(directory, replace=True) as staging:
         for quantization in quantizations:
             elbo = None
-            if x is not None:
-                pair = [converted[s, quantization] for s in ("encoder", "parameters")]
+            if parameters is not None:
+                pair = [contents[s, quantization] for s in ("encoder", PARAMETERS)]
                 elbo = measure_elbo(vae, *pair, x)
-            for model in SIGNATURES:
-                content = converted[model, quantization]
+            for model, endpoints in models.items():
+                content = contents[model, quantization]
                 notes = _check_types(content, model, quantization)
                 path = staging / _file_name(model, quantization)
                 about = {"model": model, "quantization": quantization}
                 path.write_bytes(_with_metadata(content, about | metadata, labels))
-                row = _measure(
-                    path, staging / _file_name(model, "float32"), asked[model]
-                )
+                float32_path = staging / _file_name(model, "float32")
+                row = _measure(path, float32_path, endpoints, compared)
                 notes += _size_notes(row, quantization)
                 report["files"].append(
                     {"file": path.name, **about, **row, "elbo": elbo, "notes": notes}
@@ -186,47 +197,42 @@ def _check_quantize(quantize, representative_data):
     return tuple(name for name in QUANTIZATIONS if name in quantize)
 
 
-def _rows(name, data, vae, most, support=False):
-    """Up to `most` examples, spread evenly over an array; the first ones of batches."""
-    if data is None:
-        return None
-    if not checks.is_array(data):
-        parts, count = [], 0
-        for part in checks.batches_of(name, data, vae, most):
-            parts.append(np.asarray(part))
-            count += len(part)
-            if count >= most:
-                break
-        data = np.concatenate(parts)[:most]
-    data = checks.check_array(name, data, vae, support=support)
-    places = np.linspace(0, len(data) - 1, min(most, len(data))).round().astype(int)
-    return np.asarray(data[places], "float32")
+def _inputs(models, data):
+    """Inputs of each endpoint by its name."""
+    seeds = noise.example_seeds(0, 0, len(data["x"])).numpy()
+    return {
+        name: endpoint.examples(data, seeds)
+        for endpoints in models.values()
+        for name, endpoint in endpoints.items()
+    }
 
 
-def _convert(vae, quantizations, calibration, integer_io, with_parameters):
-    """Bytes of each .tflite file by `(model, quantization)`.
-
-    `parameters` is a model to measure with: the decoder short of its last step.
-    """
-    models = dict(SIGNATURES)
-    if with_parameters:
-        models["parameters"] = ("parameters",)
+def _convert(models, quantizations, calibration, integer_io):
+    """Bytes of each .tflite file by `(model, quantization)`."""
     jobs = [
         {
-            "signatures": signatures,
+            "signatures": list(endpoints),
             "quantization": quantization,
-            "integer_io": integer_io and model != "parameters",
+            "integer_io": integer_io and model != PARAMETERS,
             "file": _file_name(model, quantization),
         }
         for quantization in quantizations
-        for model, signatures in models.items()
+        for model, endpoints in models.items()
     ]
     with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
         folder = Path(folder)
-        _save(vae, folder / "saved_model")
+        archive = keras.export.ExportArchive()
+        for endpoints in models.values():
+            for name, endpoint in endpoints.items():
+                archive.add_endpoint(name, endpoint.function, [endpoint.inputs])
+        archive.write_out(str(folder / "saved_model"), verbose=False)
         if "int8" in quantizations:
-            inputs = _calibration_inputs(vae, calibration)
-            np.savez(folder / "calibration.npz", **inputs)
+            arrays = {
+                f"{signature}/{name}": value
+                for signature, inputs in calibration.items()
+                for name, value in inputs.items()
+            }
+            np.savez(folder / "calibration.npz", **arrays)
         (folder / "jobs.json").write_text(json.dumps(jobs))
         _run_converter(folder)
         return {
@@ -241,32 +247,6 @@ def _convert(vae, quantizations, calibration, integer_io, with_parameters):
 def _file_name(model, quantization):
     suffix = "" if quantization == "float32" else f"_{quantization}"
     return f"{model}{suffix}.tflite"
-
-
-def _save(vae, path):
-    """Saves what is converted as a SavedModel."""
-    decoder = decoder_endpoints(vae)
-    endpoints = [encoder_endpoints(vae)["encode"], decoder["decode"], decoder["sample"]]
-    archive = keras.export.ExportArchive()
-    for endpoint in endpoints:
-        specs = list(endpoint.inputs.values())
-        archive.add_endpoint(endpoint.name, endpoint.function, specs)
-    archive.add_endpoint(
-        "parameters",
-        lambda z: {"parameters": tf.cast(vae.decoder(z), tf.float32)},
-        list(decoder["decode"].inputs.values()),
-    )
-    archive.write_out(str(path), verbose=False)
-
-
-def _calibration_inputs(vae, x):
-    """Inputs of each signature that give its tensors the ranges they have in use."""
-    asked = questions(vae, x)
-    z = asked["decoder"]["decode"].inputs["z"]
-    rows = asked["decoder"]["sample"].inputs["seed"]
-    # Codes of data, and codes that an application draws from the prior itself.
-    z = np.concatenate([z, np.asarray(vae.prior.sample(rows, vae.latent_shape))])
-    return {"encode/x": x, "decode/z": z, "parameters/z": z, "sample/seed": rows}
 
 
 def _run_converter(folder):
@@ -344,11 +324,13 @@ def _with_metadata(content, metadata, labels):
     )
 
 
-def _measure(path, float32_path, asked):
-    """The measurements of a file, by questions to its model."""
-    content = path.read_bytes()
-    asked = {name: asked[name] for name in litert.LiteRTModel(content).signatures}
-    row = measure_file(content, asked, float32_path.read_bytes())
+def _measure(path, float32_path, endpoints, inputs):
+    """The measurements of a file, against the trained model."""
+    expected = {
+        name: endpoint.reference(inputs[name]) for name, endpoint in endpoints.items()
+    }
+    inputs = {name: inputs[name] for name in endpoints}
+    row = measure_file(path.read_bytes(), inputs, expected, float32_path.read_bytes())
     if not np.isfinite(row["deviation"]):
         raise RuntimeError(f"{path.name} answers with nan or infinity")
     return row
@@ -361,22 +343,3 @@ def _size_notes(row, quantization):
         "not smaller than the float32 file: of so small a model the weights are less "
         "than the description of the graph"
     ]
-
-
-def _metadata(vae, version):
-    """What each file says of the model it is a part of."""
-    support = vae.likelihood.support
-    value_range = [support.low, support.high]
-    if vae.standardize is not None or not np.all(np.isfinite(value_range)):
-        value_range = None
-    return {
-        "keras_vae": __version__,
-        "version": checks.check_integer("version", version, minimum=1),
-        "data_shape": list(vae.data_shape),
-        "latent_dim": vae.latent_dim,
-        "likelihood": vae.likelihood.identifier,
-        "support": str(support),
-        "value_range": value_range,
-        "standardized": vae.standardize is not None,
-        "images": has_images(vae),
-    }

@@ -53,12 +53,16 @@ def convert(folder, signatures, quantization, integer_io, file):
 
 def calibrate(folder, signatures):
     """Examples of each signature, one at a time, from which `int8` takes its ranges."""
-    with np.load(folder / "calibration.npz") as inputs:
-        for key, rows in inputs.items():
-            signature, name = key.split("/")
-            if signature in signatures:
-                for row in rows:
-                    yield signature, {name: row[np.newaxis]}
+    with np.load(folder / "calibration.npz") as file:
+        arrays = dict(file)
+    for signature in signatures:
+        inputs = {
+            key.split("/")[1]: rows
+            for key, rows in arrays.items()
+            if key.split("/")[0] == signature
+        }
+        for i in range(len(next(iter(inputs.values())))):
+            yield signature, {name: rows[i : i + 1] for name, rows in inputs.items()}
 
 
 def describe(error):

@@ -8,6 +8,7 @@ for the files associated with a model.
 import io
 import json
 import zipfile
+import zlib
 
 METADATA = "metadata.json"
 LABELS = "labels.txt"
@@ -61,7 +62,7 @@ def read_tflite_metadata(path):
             metadata = json.loads(archive.read(METADATA))
             if LABELS in archive.namelist():
                 metadata["labels"] = archive.read(LABELS).decode().splitlines()
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
         raise ValueError(
             f"`path` should be a .tflite file that keras_vae exported, with "
             f"{METADATA} in the archive at its end. Received: {path}"

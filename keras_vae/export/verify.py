@@ -9,11 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_vae import files
 from keras_vae.export import saved_model_replay
-from keras_vae.export.clients import GrpcClient, NoAnswer, RestClient, check_served
+from keras_vae.export.clients import (
+    GrpcClient,
+    RestClient,
+    ServingError,
+    check_served,
+)
 from keras_vae.export.litert import LiteRTModel
-from keras_vae.export.parity import deviation, one_by_one, read_parity
-from keras_vae.export.table import format_table
+from keras_vae.export.parity import (
+    HIGHEST_VERSION,
+    deviation,
+    one_by_one,
+    read_parity,
+)
 from keras_vae.export.tflite_metadata import read_tflite_metadata
 
 # What a runtime may deviate: see `keras_vae.export.parity.deviation`.
@@ -32,7 +42,8 @@ class Result(NamedTuple):
     Attributes:
         signature: Model and signature, such as `"encoder/encode"`.
         where: What answered: `"SavedModel"`, a file, `"REST"` or `"gRPC"`.
-        examples: Integer, examples compared, all in one request and each alone.
+        version: Integer, the version of what answered; `None` where it is not known.
+        examples: Integer, examples compared, all in one request and each by itself.
         deviation: The largest (`keras_vae.export.parity.deviation`); `None` where
             there was no answer.
         allowed: What it may be at most; `None` where it is only reported.
@@ -42,6 +53,7 @@ class Result(NamedTuple):
 
     signature: str
     where: str
+    version: int | None
     examples: int
     deviation: float | None
     allowed: float | None
@@ -54,7 +66,10 @@ def verify(directory, *, rest=None, grpc=None, timeout=30.0):
 
     Through the SavedModels, in a fresh process that never imports `keras_vae`; through
     the files in `tflite/`, under LiteRT; and, where asked, through a running TensorFlow
-    Serving. Each signature gets all examples in one request, and each example alone.
+    Serving. Each signature gets all examples in one request, and each by itself.
+
+    `parity.npz` proves one version. Where a newer one is there, or is what the server
+    answers with, that is a row that has not passed.
 
     Args:
         directory: Path of the export: `parity.npz` beside `encoder/`, `decoder/` and
@@ -71,17 +86,15 @@ def verify(directory, *, rest=None, grpc=None, timeout=30.0):
     Raises:
         FileNotFoundError: If `directory` has no `parity.npz`, or nothing to verify.
         ImportError: If `grpc` is given without the extra `serving`.
-        ValueError: If an address has another form.
+        ValueError: If an address has another form, or `parity.npz` is damaged.
 
     Example:
 
     >>> import keras_vae
-    >>> from keras_vae.export.parity import write_parity
     >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
     >>> vae = keras_vae.VAE(encoder, decoder)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     saved = keras_vae.export.export_saved_models(vae, folder)
-    ...     write_parity(vae, Path(folder, "parity.npz"), version=saved.version)
     ...     results = verify(folder)
     >>> [result.signature for result in results]
     ['encoder/encode', 'encoder/encode_sample', 'decoder/decode', 'decoder/sample']
@@ -95,70 +108,76 @@ def verify(directory, *, rest=None, grpc=None, timeout=30.0):
         if address is not None
     ]
     parity = read_parity(directory / "parity.npz")
+    for folder in (directory, *(directory / model for model in parity.references)):
+        files.sweep(folder)
     results = _verify_saved_models(directory, parity)
     for path in sorted(directory.glob("tflite/*.tflite")):
         results += _verify_tflite(path, parity)
     for client in clients:
         results += _verify_server(client, parity)
     if not results:
+        folders = ", ".join(f"{model}/{parity.version}/" for model in parity.references)
         raise FileNotFoundError(
-            f"`directory` should hold what was exported: encoder/{parity.version}/ and "
-            f"decoder/{parity.version}/, or tflite/. Received: {str(directory)!r}"
+            f"`directory` should hold what was exported: {folders} or tflite/. "
+            f"Received: {str(directory)!r}"
         )
     return results
 
 
-def format_results(results):
-    """Results of `verify` as a table for a terminal.
-
-    Args:
-        results: List of `Result`.
-
-    Returns:
-        String of several lines.
-
-    Example:
-
-    >>> results = [Result("encoder/encode", "REST", 16, 2e-8, 1e-5, True, "equal")]
-    >>> print(format_results(results))
-    signature       where  examples  largest deviation  allowed  verdict
-    --------------  -----  --------  -----------------  -------  -------
-    encoder/encode  REST         16            2.0e-08    1e-05  equal
-    """
-    headings = (
-        "signature",
-        "where",
-        "examples",
-        "largest deviation",
-        "allowed",
-        "verdict",
-    )
-    rows = [
-        [
-            result.signature,
-            result.where,
-            str(result.examples),
-            "" if result.deviation is None else f"{result.deviation:.1e}",
-            "" if result.allowed is None else f"{result.allowed:g}",
-            result.verdict,
-        ]
-        for result in results
-    ]
-    return format_table(headings, rows)
-
-
 def _verify_saved_models(directory, parity):
     """Results of the SavedModels, if there are any."""
-    version = str(parity.version)
-    if not any((directory / model).is_dir() for model in parity.examples):
+    models = [model for model in parity.references if (directory / model).is_dir()]
+    if not models:
         return []
-    folders = {model: directory / model / version for model in parity.examples}
-    answers = _replay_saved_models(directory / "parity.npz", folders)
+    folders = {
+        model: directory / model / str(parity.version) for model in parity.references
+    }
+    odd = {
+        f"{model}/error": f"{path} is neither a file nor a folder"
+        for model, folder in folders.items()
+        for path in folder.rglob("*")
+        if not (path.is_file() or path.is_dir())  # a FIFO would be read for ever
+    }
+    regular = {
+        name: path for name, path in folders.items() if f"{name}/error" not in odd
+    }
+    answers = odd | _replay_saved_models(directory / "parity.npz", regular)
+    results = saved_model_results(parity, answers)
+    for model in models:
+        newest = max(versions(directory / model), default=parity.version)
+        if newest > parity.version:
+            results.append(_unproven("SavedModel", model, newest, parity))
+    return results
+
+
+def versions(folder):
+    """Numbers of the versions that a model's folder holds, as a server counts them."""
+    names = [path.name for path in folder.glob("*")]
+    numbers = {int(name) for name in names if name.isascii() and name.isdecimal()}
+    return {number for number in numbers if 0 < number <= HIGHEST_VERSION}
+
+
+def _unproven(where, model, version, parity):
+    """The result of a version that is used, and that nothing is known of."""
+    words = f"not proven: parity.npz is of version {parity.version}"
+    return Result(model, where, version, 0, None, None, False, words)
+
+
+def saved_model_results(parity, answers):
+    """Compares SavedModels with the trained model.
+
+    Args:
+        parity: `Parity`.
+        answers: What `saved_model_replay.replay` returned.
+
+    Returns:
+        List of `Result`.
+    """
 
     def answer(model, signature, _):
         for error in (f"{model}/error", f"{model}/{signature}/error"):
             if error in answers:
-                raise NoAnswer(f"failed: {_first_line(answers[error])}")
+                raise ServingError(f"failed: {_first_line(answers[error])}")
         return [
             {
                 name: answers[f"{model}/{signature}/{kind}/{name}"]
@@ -167,11 +186,7 @@ def _verify_saved_models(directory, parity):
             for kind in ("whole", "single")
         ]
 
-    return [
-        _result("SavedModel", model, signature, example, answer, SAVED_MODEL_ALLOWED)
-        for model, examples in parity.examples.items()
-        for signature, example in examples.items()
-    ]
+    return _results("SavedModel", parity, answer, SAVED_MODEL_ALLOWED)
 
 
 def _replay_saved_models(parity, folders):
@@ -203,7 +218,17 @@ def _last_parts(names, prefix):
 
 def _verify_tflite(path, parity):
     """Results of one .tflite file."""
-    metadata = read_tflite_metadata(path)
+    try:
+        if not path.is_file():  # a FIFO would be read for ever
+            raise ValueError("not a file")
+        metadata = read_tflite_metadata(path)
+        model, signatures = metadata["model"], metadata["signatures"]
+        allowed = TFLITE_ALLOWED.get(metadata["quantization"])
+        references = {name: parity.references[model][name] for name in signatures}
+        version = metadata["version"]
+    except (KeyError, OSError, TypeError, ValueError):
+        words = "not a file that keras_vae exported with this parity.npz"
+        return [Result("", path.name, None, 0, None, None, False, words)]
     try:
         file = LiteRTModel(path.read_bytes())
     except (ImportError, ValueError) as error:
@@ -213,23 +238,12 @@ def _verify_tflite(path, parity):
         def predict(model, signature, inputs, output_names):
             try:
                 return file.run(signature, inputs)
-            except (RuntimeError, ValueError) as error:
-                raise NoAnswer(f"failed: {_first_line(error)}") from error
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise ServingError(f"failed: {_first_line(error)}") from error
 
         answer = _both_ways(predict)
-    examples = parity.examples[metadata["model"]]
-    allowed = TFLITE_ALLOWED.get(metadata["quantization"])
-    return [
-        _result(
-            path.name,
-            metadata["model"],
-            signature,
-            examples[signature],
-            answer,
-            allowed,
-        )
-        for signature in metadata["signatures"]
-    ]
+    this = parity._replace(version=version, references={model: references})
+    return _results(path.name, this, answer, allowed)
 
 
 def _verify_server(client, parity):
@@ -239,38 +253,39 @@ def _verify_server(client, parity):
         return client.predict(model, parity.version, *request)
 
     results = []
-    for model, examples in parity.examples.items():
+    for model, references in parity.references.items():
+        newest = parity.version
         try:
-            check_served(client, model, parity.version)
+            newest = check_served(client, model, parity.version)
             answer = _both_ways(predict)
-        except NoAnswer as error:
+        except ServingError as error:
             # Each further request could wait as long.
             answer = _refuse(str(error))
-        results += [
-            _result(client.name, model, signature, example, answer, SERVER_ALLOWED)
-            for signature, example in examples.items()
-        ]
+        this = parity._replace(references={model: references})
+        results += _results(client.name, this, answer, SERVER_ALLOWED)
+        if newest > parity.version:
+            results.append(_unproven(client.name, model, newest, parity))
     return results
 
 
 def _refuse(words):
     """What has no answer to anything, and why."""
 
-    def answer(model, signature, example):
-        raise NoAnswer(words)
+    def answer(model, signature, reference):
+        raise ServingError(words)
 
     return answer
 
 
 def _both_ways(predict):
-    """What answers all examples in one request, then each alone."""
+    """What answers all examples in one request, then each by itself."""
 
-    def answer(model, signature, example):
+    def answer(model, signature, reference):
         def ask(inputs):
-            return predict(model, signature, inputs, list(example.outputs))
+            return predict(model, signature, inputs, list(reference.outputs))
 
-        whole = ask(example.inputs)
-        singles = [ask(row) for row in one_by_one(example.inputs)]
+        whole = ask(reference.inputs)
+        singles = [ask(row) for row in one_by_one(reference.inputs)]
         return [
             whole,
             {name: np.concatenate([part[name] for part in singles]) for name in whole},
@@ -279,30 +294,34 @@ def _both_ways(predict):
     return answer
 
 
-def _result(where, model, signature, example, answer, allowed):
-    """Compares the answers of one signature with what is expected."""
-    place = f"{model}/{signature}"
-    size = _size(example)
-    if allowed is not None and any(
-        value.dtype == np.uint8 for value in example.outputs.values()
-    ):
+def _results(where, parity, answer, allowed):
+    """Compares the answers of each signature with what is expected."""
+    results = []
+    for model, references in parity.references.items():
+        for signature, reference in references.items():
+            place = f"{model}/{signature}", where, parity.version
+            outcome = _compare(reference, answer, model, signature, allowed)
+            results.append(Result(*place, reference.num_examples, *outcome))
+    return results
+
+
+def _compare(reference, answer, model, signature, allowed):
+    """Deviation, what is allowed, whether it passed, and the verdict."""
+    outputs = reference.outputs.values()
+    if allowed is not None and any(value.dtype == np.uint8 for value in outputs):
         allowed = LEVELS_ALLOWED
     try:
-        whole, single = answer(model, signature, example)
-    except NoAnswer as error:
-        return Result(place, where, size, None, allowed, False, str(error))
-    largest = max(deviation(example.outputs, whole), deviation(example.alone, single))
+        whole, single = answer(model, signature, reference)
+    except ServingError as error:
+        return None, allowed, False, str(error)
+    largest = max(
+        deviation(reference.outputs, whole), deviation(reference.single, single)
+    )
     if allowed is None:
-        passed = np.isfinite(largest)
-        verdict = "reported" if passed else "deviates"
-    else:
-        passed = largest <= allowed
-        verdict = "equal" if passed else "deviates"
-    return Result(place, where, size, largest, allowed, bool(passed), verdict)
-
-
-def _size(example):
-    return len(next(iter(example.inputs.values())))
+        passed = bool(np.isfinite(largest))
+        return largest, allowed, passed, "reported" if passed else "deviates"
+    passed = largest <= allowed
+    return largest, allowed, passed, "equal" if passed else "deviates"
 
 
 def _first_line(text):

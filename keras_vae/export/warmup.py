@@ -7,7 +7,6 @@ is announced as available only when that is done.
 
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
@@ -17,7 +16,7 @@ def write_warmup_requests(saved_model, name, endpoints, batch_sizes):
 
     One record for each endpoint and batch size, a TFRecord of `PredictionLog`. Tensors
     are constant, and a record holds the constant alone: the largest batch takes no more
-    room than the smallest. Images are files of one colour, PNG and JPEG in turn.
+    room than the smallest. Files are those of the endpoint in turn.
 
     Args:
         saved_model: Path of the SavedModel's folder.
@@ -48,8 +47,7 @@ def write_warmup_requests(saved_model, name, endpoints, batch_sizes):
                 inputs = {}
                 for key, spec in endpoint.inputs.items():
                     if spec.dtype == tf.string:
-                        data_shape = endpoints["encode"].inputs["x"].shape[1:]
-                        inputs[key] = _image_files(batch_size, data_shape)
+                        inputs[key] = _in_turn(endpoint.files, batch_size)
                     else:
                         inputs[key] = _constant(batch_size, spec)
                 file.write(_prediction_log(name, endpoint.name, inputs))
@@ -64,17 +62,16 @@ def _constant(batch_size, spec):
     )
     if spec.dtype.is_floating:
         tensor.float_val.append(0.5)
-    else:  # the level of a pixel, or a word of a seed
-        tensor.int_val.append(127)
+    else:  # a number that an embedding takes, too
+        tensor.int_val.append(0)
     return tensor
 
 
-def _image_files(batch_size, data_shape):
-    """A batch of PNG and JPEG files in turn, to warm up the decoders of both."""
-    pixels = np.full(data_shape, 127, "uint8")
-    opaque = pixels[..., : min(pixels.shape[-1], 3)]  # JPEG has no alpha
-    files = [tf.io.encode_png(pixels).numpy(), tf.io.encode_jpeg(opaque).numpy()]
-    return tf.make_tensor_proto([files[i % 2] for i in range(batch_size)])
+def _in_turn(contents, batch_size):
+    """A batch of files, one after another and again from the first."""
+    return tf.make_tensor_proto(
+        [contents[i % len(contents)] for i in range(batch_size)]
+    )
 
 
 # The messages PredictionLog, PredictLog, PredictRequest and ModelSpec of TensorFlow

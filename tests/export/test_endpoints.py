@@ -1,14 +1,17 @@
 """Each endpoint computes what its name says, of nothing but its arguments."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, likelihoods, networks, noise
-from keras_vae.export import decoder_endpoints, encoder_endpoints, float32_copy
-from keras_vae.export.endpoints import has_images
+from keras_vae.export import exported_models
+from keras_vae.export.endpoints import describe, has_images
 from keras_vae.layers import Standardize
+from keras_vae.models.float32 import float32_copy
 
 IMAGE = (6, 5, 1)
 TABLE = (4,)
@@ -35,14 +38,23 @@ def arrays(answer):
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
+def endpoints(vae):
+    """All endpoints by name, whichever model they are of."""
+    return {**exported_models(vae)["encoder"], **exported_models(vae)["decoder"]}
+
+
+def ask(vae, name, **inputs):
+    inputs = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
+    return arrays(endpoints(vae)[name].function(inputs))
+
+
 def test_the_endpoints_of_images_in_order(vae):
     described = {
         endpoint.name: {
             name: (spec.dtype.name, *spec.shape)
             for name, spec in endpoint.inputs.items()
         }
-        for endpoints in (encoder_endpoints(vae), decoder_endpoints(vae))
-        for endpoint in endpoints.values()
+        for endpoint in endpoints(vae).values()
     }
     assert list(described.items()) == [
         ("encode", {"x": ("float32", None, 6, 5, 1)}),
@@ -59,10 +71,9 @@ def test_the_endpoints_of_images_in_order(vae):
 
 
 def test_dictionaries_and_specs_have_the_endpoints_names(vae):
-    for endpoints in (encoder_endpoints(vae), decoder_endpoints(vae)):
-        for name, endpoint in endpoints.items():
-            assert endpoint.name == name
-            assert all(key == spec.name for key, spec in endpoint.inputs.items())
+    for name, endpoint in endpoints(vae).items():
+        assert endpoint.name == name
+        assert all(key == spec.name for key, spec in endpoint.inputs.items())
 
 
 @pytest.mark.parametrize(
@@ -85,9 +96,8 @@ def test_dictionaries_and_specs_have_the_endpoints_names(vae):
 def test_what_counts_as_images(data_shape, likelihood, images):
     vae = make(data_shape, likelihood)
     assert has_images(vae) == images
-    assert ("encode_bytes" in encoder_endpoints(vae)) == images
-    assert ("encode_uint8" in encoder_endpoints(vae)) == images
-    assert ("decode_uint8" in decoder_endpoints(vae)) == images
+    for name in ("encode_bytes", "encode_uint8", "decode_uint8"):
+        assert (name in endpoints(vae)) == images
 
 
 def test_standardised_data_are_no_images():
@@ -95,7 +105,7 @@ def test_standardised_data_are_no_images():
 
 
 def test_encode_is_the_posterior(vae, x):
-    answer = arrays(encoder_endpoints(vae)["encode"].function(x=x))
+    answer = ask(vae, "encode", x=x)
     z_mean, z_log_var = vae.encode(x)
     assert sorted(answer) == ["z_log_var", "z_mean"]
     np.testing.assert_allclose(answer["z_mean"], z_mean, rtol=0, atol=1e-6)
@@ -107,19 +117,19 @@ def test_standardisation_is_inside():
     vae = make(TABLE, "gaussian", Standardize(mean, scale))
     standard = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
     raw = standard * np.float32(scale) + np.float32(mean)
-    answer = encoder_endpoints(vae)["encode"].function(x=raw)
+    answer = ask(vae, "encode", x=raw)
     expected = vae.encoder.predict(standard, verbose=0)[0]
     # 1e6 + 1e5 s keeps s to half a unit in the last place of 1e6.
     np.testing.assert_allclose(answer["z_mean"], expected, atol=1e-5)
     z = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
     expected = vae.decoder.predict(z, verbose=0) * scale + mean
-    answer = decoder_endpoints(vae)["decode"].function(z=z)["reconstruction"]
+    answer = ask(vae, "decode", z=z)["reconstruction"]
     np.testing.assert_allclose(answer, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_eight_bits_are_divided_by_255(vae):
     levels = np.random.default_rng(0).integers(0, 256, (9, *IMAGE)).astype("uint8")
-    answer = encoder_endpoints(vae)["encode_uint8"].function(x=levels)
+    answer = ask(vae, "encode_uint8", x=levels)
     expected, _ = vae.encode((levels / 255).astype("float32"))
     np.testing.assert_allclose(answer["z_mean"], expected, rtol=0, atol=1e-6)
 
@@ -127,15 +137,14 @@ def test_eight_bits_are_divided_by_255(vae):
 def test_image_files_are_their_pixels(vae):
     levels = np.random.default_rng(0).integers(0, 256, (4, *IMAGE)).astype("uint8")
     files = [tf.io.encode_png(pixels).numpy() for pixels in levels]
-    endpoints = encoder_endpoints(vae)
-    answer = arrays(endpoints["encode_bytes"].function(image_bytes=tf.constant(files)))
-    expected = arrays(endpoints["encode_uint8"].function(x=levels))
+    answer = ask(vae, "encode_bytes", image_bytes=tf.constant(files))
+    expected = ask(vae, "encode_uint8", x=levels)
     np.testing.assert_allclose(answer["z_mean"], expected["z_mean"], atol=1e-6)
 
 
 def test_encode_sample_is_the_reparameterization(vae, x):
     seed = noise.example_seeds(3, 10, 7)
-    answer = arrays(encoder_endpoints(vae)["encode_sample"].function(x=x, seed=seed))
+    answer = ask(vae, "encode_sample", x=x, seed=seed)
     draws = noise.normal(seed, 3).numpy().astype("float64")
     z_mean, z_log_var = (part.astype("float64") for part in vae.encode(x))
     expected = z_mean + np.exp(z_log_var / 2) * draws
@@ -145,9 +154,7 @@ def test_encode_sample_is_the_reparameterization(vae, x):
 
 
 def test_sample_is_what_the_model_samples(vae):
-    answer = arrays(
-        decoder_endpoints(vae)["sample"].function(noise.example_seeds(5, 0, 4))
-    )
+    answer = ask(vae, "sample", seed=noise.example_seeds(5, 0, 4))
     np.testing.assert_array_equal(
         answer["z"], noise.normal(noise.example_seeds(5, 0, 4), 3)
     )
@@ -157,14 +164,14 @@ def test_sample_is_what_the_model_samples(vae):
 
 @pytest.mark.parametrize("name", ["sample", "encode_sample"])
 def test_a_seed_decides_its_row_alone(vae, x, name):
-    endpoint = {**encoder_endpoints(vae), **decoder_endpoints(vae)}[name]
+    endpoint = endpoints(vae)[name]
     seeds = np.array([[0, 0], [0, 1], [1, 0], [0, 0], [-5, 2**31 - 1]], "int32")
     same_x = np.repeat(x[:1], 5, axis=0)
 
     def z(rows):
         inputs = {"seed": tf.constant(seeds[rows]), "x": tf.constant(same_x[rows])}
         named = {key: inputs[key] for key in endpoint.inputs}
-        return endpoint.function(**named)["z"].numpy()
+        return endpoint.function(named)["z"].numpy()
 
     together = z([0, 1, 2, 3, 4])
     # The same to rounding: the encoder's product of matrices may sum in another order
@@ -184,10 +191,86 @@ def test_decode_uint8_rounds_and_stays_in_range():
     vae = VAE(encoder, decoder, likelihood=likelihoods.Gaussian(scale=1.0))
     levels = np.arange(-100, 356)
     z = np.stack([levels, levels + 0.4, levels - 0.4], axis=1).astype("float32") / 255
-    answer = decoder_endpoints(vae)["decode_uint8"].function(z=z)["reconstruction"]
-    assert answer.dtype == tf.uint8
+    answer = ask(vae, "decode_uint8", z=z)["reconstruction"]
+    assert answer.dtype == np.uint8
     expected = np.broadcast_to(np.clip(levels, 0, 255)[:, None], (456, 3))
     np.testing.assert_array_equal(answer[..., 0, 0], expected)
+
+
+# --- Conditions, and latents of any shape -----------------------------------------
+
+
+def dense(inputs, *sizes):
+    """Outputs of a dense network of inputs side by side, one for each size."""
+    flat = [keras.layers.Flatten()(tensor) for tensor in inputs]
+    hidden = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    return [keras.layers.Dense(size)(hidden) for size in sizes]
+
+
+def conditional_vae(encoder_too=True):
+    """Data of 4 values, a code of 2 x 3, a condition of 3 for one or both networks."""
+    x, condition = keras.Input((4,), name="x"), keras.Input((3,), name="condition")
+    inputs = {"x": x, "condition": condition} if encoder_too else {"x": x}
+    heads = dense(list(inputs.values()), 6, 6)
+    heads = [keras.layers.Reshape((2, 3))(head) for head in heads]
+    encoder = keras.Model(inputs if encoder_too else x, heads)
+    z, condition = keras.Input((2, 3), name="z"), keras.Input((3,), name="condition")
+    (mean,) = dense([z, condition], 4)
+    decoder = keras.Model({"z": z, "condition": condition}, mean)
+    return VAE(encoder, decoder, likelihood=likelihoods.Gaussian(scale=1.0))
+
+
+@pytest.mark.parametrize("encoder_too", [True, False])
+def test_conditions_are_inputs_of_what_uses_them(encoder_too):
+    vae = conditional_vae(encoder_too)
+    taken = {name: list(end.inputs) for name, end in endpoints(vae).items()}
+    further = ["condition"] if encoder_too else []
+    assert taken == {
+        "encode": ["x", *further],
+        "encode_sample": ["x", "seed", *further],
+        "decode": ["z", "condition"],
+        "sample": ["seed", "condition"],
+    }
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, 4)).astype("float32")
+    condition = np.eye(3, dtype="float32")[[0, 1, 2, 2, 0]]
+    seed = noise.example_seeds(5, 0, 5)
+    given = {"condition": condition} if encoder_too else {}
+    answer = ask(vae, "encode_sample", x=x, seed=seed, **given)
+    # The networks are affine: their weights and NumPy give the same.
+    features = np.concatenate([x, condition], axis=1) if encoder_too else x
+    mean, log_var = (
+        (features @ kernel + bias).reshape(-1, 2, 3)
+        for kernel, bias in zip(*[iter(vae.encoder.get_weights())] * 2, strict=True)
+    )
+    draws = noise.normal(seed, 6).numpy().reshape(-1, 2, 3)
+    np.testing.assert_allclose(answer["z_mean"], mean, atol=1e-5)
+    np.testing.assert_allclose(answer["z_log_var"], log_var, atol=1e-5)
+    np.testing.assert_allclose(
+        answer["z"], mean + np.exp(log_var / 2) * draws, atol=1e-5
+    )
+
+    answer = ask(vae, "sample", seed=seed, condition=condition)
+    kernel, bias = vae.decoder.get_weights()
+    features = np.concatenate([draws.reshape(-1, 6), condition], axis=1)
+    np.testing.assert_allclose(answer["z"], draws, atol=1e-6)
+    expected = features @ kernel + bias
+    np.testing.assert_allclose(answer["reconstruction"], expected, atol=1e-5)
+    decoded = ask(vae, "decode", z=draws, condition=condition)["reconstruction"]
+    np.testing.assert_allclose(decoded, expected, atol=1e-5)
+
+
+def test_what_an_export_says_of_itself():
+    about = describe(conditional_vae(), 3, feature_names=["a", "b", "c", "d"])
+    assert json.loads(json.dumps(about)) == about
+    assert (about["version"], about["likelihood"]) == (3, "gaussian")
+    assert (about["data_shape"], about["latent_shape"]) == ([4], [2, 3])
+    assert about["feature_names"] == ["a", "b", "c", "d"]
+    assert about["conditions"] == {
+        "condition": {"dtype": "float32", "shape": [None, 3]}
+    }
+    with pytest.raises(ValueError, match="`feature_names` should hold 4 names"):
+        describe(conditional_vae(), 3, feature_names=["a"])
 
 
 # --- Precision --------------------------------------------------------------------

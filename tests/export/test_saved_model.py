@@ -22,8 +22,9 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_vae import VAE, networks, noise
-from keras_vae.export import export_saved_models, saved_model
+from keras_vae.export import export_saved_models, exported_models, saved_model
 from keras_vae.layers import Standardize
+from keras_vae.models.float32 import float32_copy
 
 BATCH = 7
 
@@ -61,6 +62,13 @@ KINDS = {
 }
 
 
+# What lies in the support, of 256 levels.
+DATA = {
+    "categorical": lambda levels: np.eye(3)[levels[..., 0] % 3],
+    "poisson": lambda levels: levels,
+}
+
+
 class Trained:
     """A model, its export, requests, and the answers of the model's own methods."""
 
@@ -69,17 +77,18 @@ class Trained:
         self.export = export_saved_models(vae, directory)
         rng = np.random.default_rng(0)
         levels = rng.integers(0, 256, (BATCH, *vae.data_shape)).astype("uint8")
-        x = (levels / 255).astype("float32")
+        x = DATA.get(vae.likelihood.identifier, lambda levels: levels / 255)(levels)
+        x = x.astype("float32")
         z = rng.normal(size=(BATCH, 3)).astype("float32")
         seed = noise.example_seeds(5, 0, BATCH).numpy()
-        z_mean, z_log_var = saved_model.float32_copy(vae).encode(x)
+        z_mean, z_log_var = float32_copy(vae).encode(x)
         posterior = {"z_mean": z_mean, "z_log_var": z_log_var}
         draws = noise.normal(seed, 3).numpy()
         sampled = {"z": z_mean + np.exp(z_log_var / 2) * draws}
-        reconstruction = saved_model.float32_copy(vae).decode(z)
+        reconstruction = float32_copy(vae).decode(z)
         samples = {
             "z": draws,
-            "reconstruction": saved_model.float32_copy(vae).sample(BATCH, seed=5),
+            "reconstruction": float32_copy(vae).sample(BATCH, seed=5),
         }
         self.requests = {
             "encoder": {
@@ -93,7 +102,7 @@ class Trained:
                 "sample": ({"seed": seed}, samples),
             },
         }
-        if saved_model.encoder_endpoints(vae).keys() >= {"encode_bytes"}:
+        if "encode_bytes" in exported_models(vae)["encoder"]:
             files = np.array([tf.io.encode_png(image).numpy() for image in levels])
             self.requests["encoder"] |= {
                 "encode_uint8": ({"x": levels}, posterior),

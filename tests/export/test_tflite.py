@@ -18,11 +18,10 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, datasets, networks, noise
-from keras_vae.export import tflite, tflite_convert
+from keras_vae.export import format_report, tflite, tflite_convert
 from keras_vae.export.litert import LiteRTModel
 from keras_vae.export.tflite import export_tflite
 from keras_vae.export.tflite_metadata import read_tflite_metadata
-from keras_vae.export.tflite_report import format_report
 from keras_vae.layers import Standardize
 
 interpreter = pytest.importorskip(
@@ -498,7 +497,10 @@ def test_wrong_arguments(vae, tmp_path, options, message):
 def test_every_kind_of_model(network, data_shape, likelihood, tmp_path):
     encoder, decoder = getattr(networks, network)(data_shape, 3, likelihood, seed=0)
     vae = VAE(encoder, decoder, likelihood=likelihood)
-    x = np.random.default_rng(0).integers(0, 2, (64, *data_shape)).astype("float32")
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (64, *data_shape)).astype("float32")
+    if likelihood == "categorical":
+        x = np.eye(data_shape[-1], dtype="float32")[rng.integers(0, 3, (64, 7, 5))]
     report = export_tflite(vae, tmp_path / "tflite", QUANTIZATIONS[1:], x)
     deviations = {row["file"]: row["deviation"] for row in report["files"]}
     for model in ("encoder", "decoder"):

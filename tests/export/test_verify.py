@@ -8,6 +8,7 @@ import base64
 import contextlib
 import http.server
 import json
+import os
 import re
 import shutil
 import socket
@@ -20,21 +21,21 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, networks
-from keras_vae.export import export_saved_models
-from keras_vae.export.clients import GrpcClient, NoAnswer, RestClient
+from keras_vae.export import export_saved_models, format_results
+from keras_vae.export.clients import GrpcClient, RestClient, ServingError
 from keras_vae.export.parity import write_parity
 from keras_vae.export.tflite import export_tflite
-from keras_vae.export.verify import format_results, verify
+from keras_vae.export.verify import verify
 
 DATA_SHAPE = (4, 4, 1)
 SIGNATURES = [
     "encoder/encode",
-    "encoder/encode_sample",
     "encoder/encode_uint8",
     "encoder/encode_bytes",
+    "encoder/encode_sample",
     "decoder/decode",
-    "decoder/sample",
     "decoder/decode_uint8",
+    "decoder/sample",
 ]
 NUM_EXAMPLES = 3
 
@@ -49,8 +50,8 @@ def exported(tmp_path_factory):
     """An export of everything, as version 4."""
     folder = tmp_path_factory.mktemp("export")
     vae = make_vae(seed=0)
-    export_saved_models(vae, folder, version=4)
-    write_parity(vae, folder / "parity.npz", version=4, num_examples=NUM_EXAMPLES)
+    data = vae.sample(NUM_EXAMPLES, seed=0)
+    export_saved_models(vae, folder, version=4, data=data)
     return folder
 
 
@@ -96,7 +97,7 @@ def results(exported, tmp_path_factory):
 def test_saved_models_are_equal_and_run_without_keras_vae(results):
     assert [result.signature for result in results] == SIGNATURES
     for result in results:
-        assert result.where == "SavedModel"
+        assert (result.where, result.version) == ("SavedModel", 4)
         assert result.examples == NUM_EXAMPLES
         assert result.passed
         assert result.verdict == "equal"
@@ -106,8 +107,8 @@ def test_saved_models_are_equal_and_run_without_keras_vae(results):
 
 def test_results_as_a_table(results):
     lines = format_results(results).splitlines()
-    headings = ["signature", "where", "examples", "largest deviation", "allowed"]
-    assert [heading for heading in headings if heading in lines[0]] == headings
+    headings = "signature where version examples largest deviation allowed verdict"
+    assert lines[0].split() == headings.split()
     assert [line.split()[0] for line in lines[2:]] == SIGNATURES
     assert all(line.endswith("equal") for line in lines[2:])
 
@@ -131,12 +132,40 @@ def test_saved_models_that_are_not_equal(exported, tmp_path):
         assert results[signature].verdict.startswith("failed: ")
 
 
+def test_a_newer_version_is_not_proven_and_pipes_are_not_read(exported, tmp_path):
+    # Of version 5 nothing is known; it is what a server would load.
+    folder = tmp_path / "export"
+    shutil.copytree(exported, folder)
+    (folder / "encoder" / "5").mkdir()
+    (folder / "encoder" / "99999999999999999999").mkdir()  # to a server no version
+    os.mkfifo(folder / "decoder" / "4" / "variables" / "pipe")
+    (folder / "tflite").mkdir()
+    os.mkfifo(folder / "tflite" / "pipe.tflite")
+    (folder / "tflite" / "other.tflite").write_bytes(b"TFL3")
+    left = folder / "encoder" / ".keras_vae-tmp-killed"
+    left.mkdir()
+    (left / ".keras_vae-lock").touch()
+    results = verify(folder)
+    encoder, decoder = of(results, "encoder"), of(results, "decoder")
+    assert [result.passed for result in encoder] == [True] * 4 + [False]
+    newest = encoder[-1]
+    assert (newest.signature, newest.version) == ("encoder", 5)
+    assert newest.verdict == "not proven: parity.npz is of version 4"
+    assert all("pipe is neither a file nor" in result.verdict for result in decoder)
+    others = {r.where: r.verdict for r in results if r not in encoder + decoder}
+    assert set(others) == {"pipe.tflite", "other.tflite"}
+    assert all("not a file that keras_vae exported" in text for text in others.values())
+    assert "not proven" in format_results(results)
+    assert not left.exists()
+
+
 @pytest.fixture(scope="module")
 def converted(exported, tmp_path_factory):
     """The parity file and .tflite files, float32 and dynamic."""
     folder = tmp_path_factory.mktemp("converted")
     shutil.copy(exported / "parity.npz", folder)
-    export_tflite(make_vae(seed=0), folder / "tflite", ("float16", "dynamic"))
+    vae = make_vae(seed=0)
+    export_tflite(vae, folder / "tflite", ("float16", "dynamic"), version=4)
     return folder
 
 
@@ -175,7 +204,7 @@ def test_a_tflite_file_of_another_model_deviates(converted, tmp_path, monkeypatc
 def test_nothing_to_verify(parity_alone, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"encoder/4/.*tflite/"):
         verify(parity_alone)
-    with pytest.raises(FileNotFoundError, match="write_parity"):
+    with pytest.raises(FileNotFoundError, match="Mend: export again"):
         verify(tmp_path / "elsewhere")
 
 
@@ -389,10 +418,10 @@ def test_rest_slow(parity_alone, silent):
 
 
 def test_rest_slow_to_connect(parity_alone, monkeypatch):
-    def create_connection(*_, **__):
+    def connect(*_):
         raise TimeoutError("timed out")  # as where a firewall drops what is sent
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(socket.socket, "connect", connect)
     words = verdicts(verify(parity_alone, rest="http://127.0.0.1:8501", timeout=3))
     assert words["encoder"] == "slow: no answer from http://127.0.0.1:8501 within 3 s"
 
@@ -414,6 +443,21 @@ def test_rest_another_version(parity_alone, models):
         results = verify(parity_alone, rest=address)
     words = verdicts(of(results, "decoder"))
     assert words["decoder"] == "another version: decoder 2, 3 is served, not 4"
+
+
+@pytest.mark.parametrize("answers", ["rest", "grpc"])
+def test_a_server_with_a_newer_version(parity_alone, models, answers):
+    # Who asks for no version is answered by 5, of which nothing is known.
+    models["decoder"][5] = ("AVAILABLE", None)
+    models["encoder"][5] = ("LOADING", None)
+    server = serving(models) if answers == "rest" else grpc_serving(models)
+    with server as address:
+        address = address[0] if answers == "rest" else address
+        results = verify(parity_alone, **{answers: address})
+    assert [r.signature for r in results if r.passed] == SIGNATURES
+    (newer,) = (result for result in results if not result.passed)
+    assert (newer.signature, newer.version) == ("decoder", 5)
+    assert newer.verdict == "not proven: parity.npz is of version 4"
 
 
 def test_rest_version_that_was_unloaded_or_failed(parity_alone, models):
@@ -472,7 +516,7 @@ def test_rest_that_answers_otherwise(parity_alone, handler, words):
 def test_rest_refuses_a_request(models):
     with serving(models) as (address, _):
         client = RestClient(address, timeout=30)
-        with pytest.raises(NoAnswer, match=r"^refused: .*no_such_signature"):
+        with pytest.raises(ServingError, match=r"^refused: .*no_such_signature"):
             client.predict(
                 "encoder", 4, "no_such_signature", {"x": np.zeros((1, 2))}, []
             )
