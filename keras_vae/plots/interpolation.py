@@ -52,11 +52,11 @@ def interpolation(vae, x_a, x_b, num_steps=8, feature_names=None):
             rows.reshape(-1, *vae.data_shape),
             num_columns=num_steps + 2,
             title=title,
-            column_labels=["x_a", *(f"{value:.2g}" for value in t), "x_b"],
-            column_title="t, the way from the code of x_a to that of x_b",
+            column_labels=["from", *(f"{value:.2g}" for value in t), "to"],
+            column_title="t, the way from one code to the other",
         )
     labels = [f"pair {i}" for i in range(len(between))] if len(between) > 1 else [""]
-    value_label = "t, the way from x_a to x_b"
+    value_label = "t, the way from one code to the other"
     figure, panels = lines_figure(
         title, vae, feature_names, between, labels, t, value_label
     )

@@ -131,7 +131,7 @@ def traversals(
             num_steps,
             title,
             row_labels=labels,
-            column_labels=[f"{value:.2g}".replace("-", "−") for value in shown.values],
+            column_labels=[f"{value:.3g}".replace("-", "−") for value in shown.values],
             column_title=value_label,
         )
     figure, _ = lines_figure(
