@@ -105,6 +105,12 @@ class Data(Model):
     def feature_names(self):
         return None if self.dataset.is_image else self.dataset.feature_names
 
+    @property
+    def parameter_names(self):
+        """Names of what the model says of z: those of the exported encoder's outputs."""
+        x = self.vae.prepare(self.first(1)[0])
+        return [*self.vae.posterior(x).parameters]
+
     def batches(self, words):
         """Batches of all examples, with progress."""
         codes = []

@@ -40,13 +40,13 @@ steps_option = click.option(
 @data_options
 @output_option(".npz", ".csv")
 def encode(output, **data):
-    """Encode data: z_mean and z_log_var of each example, and its label if it has one.
+    """Encode data: the parameters of q(z|x) of each example, and its label if it has one.
 
-    MODEL is the directory of a run, or a .keras file (then with --input).
+    The columns are z_mean and z_log_var, as many as there are latent dimensions. MODEL is the directory of a run, or a .keras file (then with --input).
     """
     data = open_data(**data)
     codes = data.vae.encode(data.batches("Encoding"))
-    rows = dict(zip(("z_mean", "z_log_var"), codes, strict=True))
+    rows = dict(zip(data.parameter_names, codes, strict=True))
     if data.labels is not None:
         rows["label"] = data.labels
     data.write(output, [rows], data.num_examples)

@@ -39,11 +39,11 @@ def info(model):
     vae = keras_vae.runs.load_vae(model)
     rows = _model_rows(vae)
     if not model.is_dir():
-        report.print_table(str(model), ["", ""], rows)
+        report.print_table(str(model), None, rows)
         return
     run = keras_vae.runs.Run(model)
     rows = [*_data_rows(run), *rows, *_training_rows(run)]
-    report.print_table(f"{model}: a run of keras_vae", ["", ""], rows)
+    report.print_table(f"{model}: a run of keras_vae", None, rows)
     if (model / "metrics.json").is_file():
         report.print_metrics(run.metrics["split"], run.metrics)
         click.echo(run.metrics["collapse_report"])
@@ -100,7 +100,8 @@ def _named(part):
     given = [
         f"{name} {value}"
         for name, value in part.get_config().items()
-        if isinstance(value, int | float | str) and name != "name"
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        if name not in ("name", "dtype")
     ]
     return ", ".join([type(part).__name__, *given])
 

@@ -127,13 +127,21 @@ class Progress:
 
 
 def print_table(title, columns, rows):
-    """Prints a table; a column whose name begins with ">" is aligned to the right."""
+    """Prints a table, without a heading where there are no columns' names.
+
+    A column whose name begins with ">" is aligned to the right.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in columns:
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_header=columns is not None,
+    )
+    for name in columns or [""] * len(rows[0]):
         justify = "right" if name.startswith(">") else "left"
         table.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
     for row in rows:
