@@ -8,6 +8,7 @@ from keras_vae_cli import report
 from keras_vae_cli.options import (
     Name,
     Quantizations,
+    Seconds,
     check_folder,
     data_dir_option,
     debug_option,
@@ -148,7 +149,7 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
 @click.option("--grpc", help="Also ask it by gRPC, as host:8500.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True, max=86400),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="Seconds to wait for each answer.",

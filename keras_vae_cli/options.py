@@ -115,6 +115,19 @@ class Quantizations(Spelled):
         return names
 
 
+class Seconds(click.FloatRange):
+    """A time, up to a day: nan is in no range, though nothing is beyond its ends."""
+
+    def __init__(self):
+        super().__init__(min=0, min_open=True, max=86400)
+
+    def convert(self, value, param, ctx):
+        value = super().convert(value, param, ctx)
+        if value != value:
+            self.fail("nan is not a number.", param, ctx)
+        return value
+
+
 class ModelPath(click.Path):
     """The directory of a run, or a `.keras` file."""
 

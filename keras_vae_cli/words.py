@@ -51,6 +51,8 @@ def in_options(message, command):
             option if match["value"] == "True" else f"{option} {_value(match['value'])}"
         )
 
+    if message.startswith("in user code:"):  # and where it was, by TensorFlow
+        message = re.split(r"\n\s*\w*(?:Error|Exception): ", message)[-1]
     message = " ".join(message.split())
     message = re.sub(r"`(?P<name>\w+)(=(?P<value>[^`]+))?`", named, message)
     message = re.sub(

@@ -22,8 +22,10 @@ def call():
 def run(tmp_path_factory):
     """Directory of a run on digits, with its SavedModels."""
     path = tmp_path_factory.mktemp("cli") / "digits"
-    small = {"epochs": 2, "latent_dim": 3, "hidden_units": [8]}
-    runs.train("digits", path, exports="saved_models", **small)
+    small = {"epochs": 2, "latent_dim": 3, "hidden_units": [16]}
+    # Fast enough for its latent dimensions to become active.
+    fast = {"batch_size": 16, "learning_rate": 0.01}
+    runs.train("digits", path, exports="saved_models", **small, **fast)
     return path
 
 

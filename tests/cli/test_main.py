@@ -1,223 +1,165 @@
-"""The command line: what it writes, what it says, and its exit status."""
+"""All commands: their help, what is told at once, and how failures are told."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-import keras_vae
-from keras_vae import runs
-from keras_vae_cli import main, options
+from keras_vae_cli import SECTIONS, main
 
-TINY = ["--epochs", "2", "--latent-dim", "3", "--hidden-units", "8"]
+COMMANDS = [command.name for commands in SECTIONS.values() for command in commands]
 
 
-def call(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def test_every_command_is_in_one_section():
+    assert sorted(COMMANDS) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_can_be_typed(call, command):
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    shown = [line for line in lines if line.startswith("keras-vae ")]
+    assert shown
+    for line in shown:
+        # Every option of the example is one of the command.
+        _, name, *words = line.split()
+        options = {word for word in words if word.startswith("--")}
+        params = main.commands[name].params
+        assert options <= {opt for param in params for opt in param.opts}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cli") / "run"
-    result = call("train", "--dataset", "digits", "--output", path, *TINY)
-    assert result.exit_code == 0, result.output
-    return path, result
+def places(tmp_path_factory):
+    """A folder with a file for each way to be mistaken."""
+    folder = tmp_path_factory.mktemp("places")
+    for name in ("run", "begun", "empty"):
+        (folder / name).mkdir()
+    (folder / "run" / "config.json").write_text("{}")
+    (folder / "run" / "model.keras").write_text("")
+    (folder / "begun" / "config.json").write_text("{}")
+    (folder / "model.keras").write_text("")
+    (folder / "data.csv").write_text("1,2")
+    return folder
 
 
-def test_train_reports_and_names_what_it_wrote(run):
-    path, result = run
-    metrics = json.loads((path / "metrics.json").read_text())
-    assert f"{metrics['elbo']:.2f}" in result.stdout
-    assert f"{metrics['kl_loss']:.2f}" in result.stdout
-    assert f"{metrics['bits_per_dim']:.3f}" in result.stdout
-    assert f"{metrics['num_active_units']} of 3" in result.stdout
-    assert metrics["collapse_report"] in result.stdout
-    for name in ("model.keras", "figures", "export/encoder/1", "export/decoder/1"):
-        assert str(path / name) in result.stdout
-        assert (path / name).exists()
-    # The export is verified: every signature, in the SavedModels and in the files.
-    for row in ("decoder/sample         SavedModel", "decoder_float16.tflite"):
-        assert row in result.stdout
-    assert result.stderr == ""
+TOLD_AT_ONCE = [
+    ("", ""),
+    ("--version", ""),
+    *((f"{command} --help", "") for command in COMMANDS),
+    ("evaluate rum", "Did you mean run?"),
+    ("encode rum --output z.csv", "Did you mean run?"),
+    ("evaluate empty", "it has no config.json"),
+    ("info begun", "--resume"),
+    ("info data.csv", "neither the directory of a run nor a .keras file"),
+    ("evaluate model.keras", "--input"),
+    ("score model.keras --output s.csv", "--input"),
+    ("plot model.keras training_curves --output f.png", "run's directory"),
+    ("evaluate run --input dota.csv", "Did you mean data.csv?"),
+    ("evaluate run --input ./nothing", "there is no ./nothing"),
+    ("evaluate run --split tset", "Did you mean 'test'?"),
+    ("encode run --output z.gif", ".csv"),
+    ("encode run --output no/such/z.csv", "no folder"),
+    ("sample run --output data.csv/s.csv", "no folder"),
+    ("export model.keras", "--output"),
+    ("export run --output data.csv/x", "not a folder"),
+    ("convert run --output data.csv/x", "not a folder"),
+    ("convert run --quantize int4", "'int4' is not one of"),
+    ("verify nowhere", "keras-vae export"),
+    ("interpolate run --from 0,x --output i.png", "200,200"),
+    # Absurd numbers: D15, D16, D17, D18.
+    ("sample run --num-samples 99999999999999999999 --output s.npy", "--num-samples"),
+    ("sample run --num-samples 100000 --output s.png", "1024"),
+    ("sample run --batch-size 1000000000000 --output s.npy", "--batch-size"),
+    ("sample run --seed 4294967296 --output s.npy", "--seed"),
+    ("sample run --seed -1 --output s.npy", "--seed"),
+    ("evaluate run --num-importance-samples 9999999999", "--num-importance-samples"),
+    ("interpolate run --num-steps 1 --output i.png", "--num-steps"),
+    ("traverse run --num-steps 10000000 --output i.png", "--num-steps"),
+    ("export run --model-version 99999999999999999999", "--model-version"),
+    ("export run --max-batch-size 99999999999", "--max-batch-size"),
+    ("verify run --timeout nan", "--timeout"),
+]
+
+SCRIPT = """
+import json, os, sys
+from click.testing import CliRunner
+from keras_vae_cli import main
+results = [CliRunner().invoke(main, line.split()) for line in json.load(sys.stdin)]
+loaded = [name for name in ("tensorflow", "numpy", "keras") if name in sys.modules]
+print(json.dumps([loaded, [[r.exit_code, r.output] for r in results]]))
+"""
 
 
-def test_quiet_prints_nothing(tmp_path):
-    quiet = ["--quiet", "--exports", "none"]
-    result = call(
-        "train", "--dataset", "digits", "--output", tmp_path / "r", *TINY, *quiet
+def test_what_is_wrong_is_told_before_tensorflow_is_imported(places):
+    """U6: a mistyped path was told after ten seconds. All of them in one process."""
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps([line for line, _ in TOLD_AT_ONCE]),
+        cwd=places,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert (result.exit_code, result.output) == (0, "")
+    loaded, results = json.loads(process.stdout)
+    assert loaded == []
+    for (line, words), (status, output) in zip(TOLD_AT_ONCE, results, strict=True):
+        assert "Traceback" not in output
+        if words:
+            assert status == 2, (line, output)
+            told = " ".join(output.split())
+            assert words in told, (line, told)
 
 
-def test_evaluate(run, tmp_path):
-    path, _ = run
-    result = call("evaluate", path, "--output", tmp_path / "m.json")
-    assert result.exit_code == 0, result.output
-    metrics = json.loads((tmp_path / "m.json").read_text())
-    expected = json.loads((path / "metrics.json").read_text())
-    assert metrics["elbo"] == pytest.approx(expected["elbo"], rel=1e-6)
-    result = call("evaluate", path, "--split", "train", "--num-importance-samples", 5)
-    assert "1437 examples" in result.stdout and "log p(x), 5 draws" in result.stdout
-
-
-def test_sample(run, tmp_path):
-    path, _ = run
-    vae = runs.load_vae(path)
-    for name in ("s.npy", "s.npz", "s.csv", "s.png"):
-        result = call(
-            "sample", path, "--num-samples", 5, "--seed", 3, "--output", tmp_path / name
-        )
-        assert result.exit_code == 0, result.output
-        assert result.stdout.strip() == str(tmp_path / name)
-    expected = vae.sample(5, seed=3)
-    np.testing.assert_allclose(np.load(tmp_path / "s.npy"), expected, rtol=1e-6)
-    np.testing.assert_allclose(np.load(tmp_path / "s.npz")["x"], expected, rtol=1e-6)
-    table = np.loadtxt(tmp_path / "s.csv", delimiter=",", skiprows=1)
-    np.testing.assert_allclose(table, expected.reshape(5, 64), rtol=1e-6)
-    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_encode_and_reconstruct(run, tmp_path):
-    path, _ = run
-    vae, test = runs.load_vae(path), runs.Run(path).dataset().test
-    z_mean, z_log_var = vae.encode(test.x)
-    assert call("encode", path, "--output", tmp_path / "z.npz").exit_code == 0
-    arrays = np.load(tmp_path / "z.npz")
-    np.testing.assert_allclose(arrays["z_mean"], z_mean, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(arrays["z_log_var"], z_log_var, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(arrays["label"].astype(int), test.labels)
-    assert call("encode", path, "--output", tmp_path / "z.csv").exit_code == 0
-    header = (tmp_path / "z.csv").read_text().splitlines()[0]
-    assert header == ",".join(
-        [f"{n}_{j}" for n in ("z_mean", "z_log_var") for j in range(3)] + ["label"]
-    )
-    # A model file alone, on data of one's own.
-    np.save(tmp_path / "x.npy", test.x[:7])
-    result = call(
-        "reconstruct",
-        path / "model.keras",
-        "--input",
-        tmp_path / "x.npy",
-        "--output",
-        tmp_path / "r.npy",
-    )
-    assert result.exit_code == 0, result.output
-    np.testing.assert_allclose(
-        np.load(tmp_path / "r.npy"), vae.reconstruct(test.x[:7]), rtol=1e-5
-    )
-    assert call("reconstruct", path, "--output", tmp_path / "r.png").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "--dataset", "digits"], "--output"),
-        (["train", "--latent-dim", "0"], "--latent-dim"),
-        (["train", "--likelihood", "bernouli"], "Did you mean 'bernoulli'"),
-        (["train", "--network", "convolutions"], "Did you mean 'convolutional'"),
-        (["train", "--learning-rate", "0"], "--learning-rate"),
-        (["train", "--image-size", "28by28"], "28x32"),
-        (["train", "--hidden-units", "a,b"], "200,200"),
-        (["train", "--scale", "-1"], "--scale"),
-        (["train", "--no-such-option"], "No such option"),
-        (["paint"], "No such command"),
-        (["evaluate", "nowhere"], "does not exist"),
-        (["train", "--output", "r"], "--dataset"),
-        (["train", "--seed", "-1"], "--seed"),
-        (["sample", ".", "--output", "s.gif"], ".png"),
-        (["sample", ".", "--output", "no/such/folder/s.png"], "no folder"),
-    ],
-)
-def test_wrong_arguments_exit_with_2(arguments, message):
-    result = call(*arguments)
-    assert result.exit_code == 2
-    assert message in result.stderr
-
-
-def test_an_unknown_data_set_names_the_nearest(tmp_path):
-    result = call("train", "--dataset", "digit", "--output", tmp_path / "r")
-    assert result.exit_code == 2
-    assert "'digits'" in result.stderr
-    assert not (tmp_path / "r").exists()
-
-
-def test_what_fails_at_run_time_exits_with_1_and_one_line(run, tmp_path):
-    path, _ = run
-    (tmp_path / "mine.txt").write_text("precious")
-    damaged = tmp_path / "model.keras"
-    damaged.write_bytes(b"nonsense")
+def test_a_folder_that_cannot_be_written_to(call, run, tmp_path, monkeypatch):
+    """Told at once; os.access is asked, as for root every folder can be written to."""
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
     for arguments in (
-        ["train", "--dataset", "digits", "--output", tmp_path],
-        ["train", "--dataset", "digits", "--output", path],
-        ["sample", damaged, "--output", tmp_path / "s.npz"],
+        ["sample", run, "--output", tmp_path / "s.npy"],
+        ["convert", run, "--output", tmp_path / "phone"],
+        ["export", run, "--output", tmp_path / "serving"],
     ):
         result = call(*arguments)
-        assert result.exit_code == 1
-        assert len(result.stderr.strip().splitlines()) == 1
-        assert result.stderr.startswith("Error: ") and result.stdout == ""
+        assert result.exit_code == 2
+        assert "cannot be written to" in result.stderr
+
+
+def test_choices_are_taken_as_the_help_shows_them_and_in_capitals(call, run, tmp_path):
+    """D26: the help showed spellings that were refused."""
+    assert "float16,dynamic,int8" in call("convert", "--help").stdout
+    for split in ("test", "TEST"):
+        output = tmp_path / "m.json"
+        assert (
+            call("evaluate", run, "--split", split, "--output", output).exit_code == 0
+        )
+    output = tmp_path / "l.png"
+    assert call("plot", run, "LATENT_SPACE", "--output", output).exit_code == 0
+
+
+def test_what_fails_at_run_time_is_one_line_and_status_1(call, run, tmp_path):
+    damaged = tmp_path / "model.keras"
+    damaged.write_bytes(b"nonsense")
+    result = call("sample", damaged, "--output", tmp_path / "s.npz")
+    assert result.exit_code == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stderr.startswith("Error: ") and result.stdout == ""
     result = call("sample", damaged, "--output", tmp_path / "s.npz", "--debug")
     assert isinstance(result.exception, ValueError)
+    # U4: in the words of the command line.
+    np.save(tmp_path / "x.npy", np.zeros((3, 5), "float32"))
+    result = call("evaluate", run, "--input", tmp_path / "x.npy")
+    assert result.exit_code == 1 and "`" not in result.stderr
 
 
-def test_a_disk_that_is_full_leaves_no_half_file(run, tmp_path, monkeypatch):
-    path, _ = run
-
+def test_a_disk_that_is_full_leaves_no_half_file(call, run, tmp_path, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
-    result = call("sample", path, "--output", tmp_path / "s.npz")
+    monkeypatch.setattr(np.lib.format, "write_array_header_2_0", full)
+    result = call("sample", run, "--output", tmp_path / "s.npz")
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_resumed_run_keeps_its_settings(run):
-    path, _ = run
-    train = ["train", "--output", path, "--resume"]
-    result = call(*train, "--latent-dim", 5)
-    assert result.exit_code == 2 and "--latent-dim" in result.stderr
-    result = call(*train, "--overwrite")
-    assert result.exit_code == 2
-    result = call(*train, "--epochs", 3, "--exports", "none")
-    assert result.exit_code == 0, result.output
-    assert len(runs.Run(path).history) == 3
-
-
-def test_the_choices_are_those_of_the_package():
-    """Written down in the command line, which imports no package for its help."""
-    assert set(options.NETWORKS) == set(keras_vae.networks.__all__) - {"get"}
-    classes = [
-        value
-        for value in vars(keras_vae.likelihoods).values()
-        if isinstance(value, type) and value is not keras_vae.likelihoods.Likelihood
-    ]
-    assert set(options.LIKELIHOODS) == {cls.identifier for cls in classes}
-
-
-def test_export_convert_and_verify(run, tmp_path):
-    path, _ = run
-    export = tmp_path / "export"
-    result = call("export", path, "--output", export, "--model-base-path", "/srv")
-    assert result.exit_code == 0, result.output
-    assert "/srv/encoder" in (export / "models.config").read_text()
-    assert call("export", path, "--output", export).exit_code == 0
-    assert (export / "decoder" / "2" / "saved_model.pb").exists()
-    result = call("export", path, "--output", export, "--model-version", 2)
-    assert result.exit_code == 1 and "never overwritten" in result.stderr
-    result = call("convert", path / "model.keras", "--output", export / "tflite")
-    assert result.exit_code == 0, result.output
-    assert (export / "tflite" / "decoder.tflite").exists()
-
-    result = call("verify", export)
-    assert result.exit_code == 0, result.output
-    for part in ("encoder/encode_sample", "SavedModel", "decoder.tflite", "equal"):
-        assert part in result.stdout
-    with np.load(export / "parity.npz") as file:
-        arrays = dict(file)
-    arrays["decoder/decode/output/reconstruction"] += 0.01
-    np.savez(export / "parity.npz", **arrays)
-    result = call("verify", export)
-    assert result.exit_code == 1
-    assert "deviates" in result.stdout
