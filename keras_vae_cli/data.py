@@ -107,7 +107,7 @@ class Data(Model):
 
     @property
     def parameter_names(self):
-        """Names of what the model says of z: those of the exported encoder's outputs."""
+        """Names of what the model says of z, as the exported encoder's outputs have."""
         x = self.vae.prepare(self.first(1)[0])
         return [*self.vae.posterior(x).parameters]
 

@@ -40,9 +40,11 @@ steps_option = click.option(
 @data_options
 @output_option(".npz", ".csv")
 def encode(output, **data):
-    """Encode data: the parameters of q(z|x) of each example, and its label if it has one.
+    """Encode data: the parameters of q(z|x) of each example, and its label.
 
-    The columns are z_mean and z_log_var, as many as there are latent dimensions. MODEL is the directory of a run, or a .keras file (then with --input).
+    The columns are z_mean and z_log_var, as many as there are latent dimensions, and
+    label, if the data have labels. MODEL is the directory of a run, or a .keras file
+    (then with --input).
     """
     data = open_data(**data)
     codes = data.vae.encode(data.batches("Encoding"))

@@ -54,6 +54,13 @@ from keras_vae_cli.words import in_options
             "`free_bits` is odd: free_bits=-1",
             "`free_bits` is odd: free_bits=-1",
         ),
+        # What TensorFlow says of where it was is left out.
+        (
+            sample,
+            'in user code:\n\n    File "a.py", line 3, in f  *\n        g(x)\n\n'
+            "    ValueError: `seed` should be whole.\n    Received: 1.5\n",
+            "--seed should be whole. Received: 1.5",
+        ),
         (interpolate, "two\n  lines", "Two lines"),
         (interpolate, "", ""),
     ],
