@@ -9,14 +9,30 @@ import os
 
 import click
 
+from keras_vae_cli.export_run import convert, export, verify
+from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
+from keras_vae_cli.measure import evaluate, info, plot, score
 from keras_vae_cli.options import debug_option
-from keras_vae_cli.ship import convert, export, verify
 from keras_vae_cli.train import train
-from keras_vae_cli.use import encode, evaluate, reconstruct, sample
+from keras_vae_cli.words import in_options
+
+SECTIONS = {
+    "Train": (train,),
+    "Look": (info, evaluate, score, plot),
+    "Use": (encode, reconstruct, sample, interpolate, traverse),
+    "Ship": (export, convert, verify),
+}
 
 
 class Main(click.Group):
     """Says what failed in one line; `--debug` shows where."""
+
+    def format_commands(self, ctx, formatter):
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(c.name, c.get_short_help_str(limit=100)) for c in commands]
+                )
 
     def invoke(self, ctx):
         try:
@@ -26,7 +42,8 @@ class Main(click.Group):
         except Exception as error:
             if ctx.obj:
                 raise
-            message = " ".join(str(error).split()) or type(error).__name__
+            command = self.commands[ctx.invoked_subcommand]
+            message = in_options(str(error), command) or type(error).__name__
             raise click.ClickException(message) from error
 
 
@@ -39,14 +56,6 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-for command in (
-    train,
-    evaluate,
-    sample,
-    reconstruct,
-    encode,
-    export,
-    convert,
-    verify,
-):
-    main.add_command(command)
+for commands in SECTIONS.values():
+    for command in commands:
+        main.add_command(command)

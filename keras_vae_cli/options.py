@@ -1,6 +1,11 @@
-"""Types of arguments, and the options that several commands have."""
+"""Types of arguments, and the options that several commands have.
+
+Whatever can be told of an argument without the package is told here, before TensorFlow
+is imported.
+"""
 
 import difflib
+import os
 from pathlib import Path
 
 import click
@@ -16,19 +21,31 @@ LIKELIHOODS = (
     "poisson",
 )
 SPLITS = ("test", "validation", "train")
+FIGURES = (".png", ".pdf", ".svg")
+ARRAYS = (".npy", ".npz", ".csv")
+
+
+class Spelled(click.ParamType):
+    """An argument whose help shows its name as it is written, not in capitals."""
+
+    def get_metavar(self, param, ctx):
+        return self.name
 
 
 class Name(click.Choice):
-    """A choice whose error names the nearest valid value."""
+    """A choice, in upper or lower case, whose error names the nearest valid value."""
+
+    def __init__(self, choices):
+        super().__init__(choices, case_sensitive=False)
 
     def fail(self, message, param=None, ctx=None):
         value = message.split("'")[1] if "'" in message else ""
-        near = difflib.get_close_matches(value, self.choices, n=1)
+        near = difflib.get_close_matches(value.lower(), self.choices, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().fail(f"{message}{hint}", param, ctx)
 
 
-class Shape(click.ParamType):
+class Shape(Spelled):
     """`28` or `28x32`: the height and width of an image."""
 
     name = "HEIGHTxWIDTH"
@@ -43,29 +60,35 @@ class Shape(click.ParamType):
         return (sizes[0], sizes[-1])
 
 
-class Sizes(click.ParamType):
-    """`200,200`: sizes of layers."""
+class Integers(Spelled):
+    """`200,200`: several integers."""
+
+    def __init__(self, minimum=1):
+        self.minimum = minimum
 
     name = "N,N,..."
 
     def convert(self, value, param, ctx):
+        if isinstance(value, list):
+            return value
         try:
-            sizes = [int(size) for size in str(value).split(",")]
+            integers = [int(integer) for integer in str(value).split(",")]
         except ValueError:
-            sizes = [0]
-        if min(sizes) < 1:
-            self.fail(f"{value!r} is not of the form 200,200.", param, ctx)
-        return sizes
+            integers = [self.minimum - 1]
+        if min(integers) < self.minimum:
+            message = f"{value!r} is not of the form 200,200, from {self.minimum} on."
+            self.fail(message, param, ctx)
+        return integers
 
 
-class Scale(click.ParamType):
+class Scale(Spelled):
     """A positive number, or how the scale is found."""
 
     name = "NUMBER|learned|learned_per_output|optimal"
 
     def convert(self, value, param, ctx):
-        if value in ("learned", "learned_per_output", "optimal"):
-            return value
+        if str(value).lower() in ("learned", "learned_per_output", "optimal"):
+            return value.lower()
         try:
             number = float(value)
         except ValueError:
@@ -75,8 +98,96 @@ class Scale(click.ParamType):
         return number
 
 
+class Quantizations(Spelled):
+    """`float16,int8`: names of quantizations."""
+
+    known = ("float16", "dynamic", "int8")
+    name = "float16,dynamic,int8"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name for name in value.lower().split(",") if name)
+        for name in names:
+            if name not in self.known:
+                message = f"{name!r} is not one of {', '.join(self.known)}."
+                self.fail(message, param, ctx)
+        return names
+
+
+class Seconds(click.FloatRange):
+    """A time, up to a day: nan is in no range, though nothing is beyond its ends."""
+
+    def __init__(self):
+        super().__init__(min=0, min_open=True, max=86400)
+
+    def convert(self, value, param, ctx):
+        value = super().convert(value, param, ctx)
+        if value != value:
+            self.fail("nan is not a number.", param, ctx)
+        return value
+
+
+class ModelPath(click.Path):
+    """The directory of a run, or a `.keras` file."""
+
+    def __init__(self):
+        super().__init__(path_type=Path)
+
+    def convert(self, value, param, ctx):
+        path = super().convert(value, param, ctx)
+        if not path.exists():
+            self.fail(f"there is no {path}.{nearest(path)}", param, ctx)
+        if path.is_file() and path.suffix != ".keras":
+            message = f"{path} is neither the directory of a run nor a .keras file."
+            self.fail(message, param, ctx)
+        if path.is_dir() and not (path / "config.json").is_file():
+            message = f"{path} is not the directory of a run: it has no config.json."
+            self.fail(message, param, ctx)
+        if path.is_dir() and not (path / "model.keras").is_file():
+            self.fail(
+                f"the run at {path} has no model yet. Go on with: keras-vae train "
+                f"--output {path} --resume",
+                param,
+                ctx,
+            )
+        return path
+
+
+class DataSource(Spelled):
+    """The name of a data set, or the path of a file or folder."""
+
+    name = "NAME|PATH"
+
+    def convert(self, value, param, ctx):
+        path = Path(value).expanduser()
+        is_path = (
+            value[:1] in (".", "~")
+            or path.is_absolute()
+            or path.suffix.lower() in ARRAYS
+            # "emnist/letters" is a name, unless there is a folder emnist.
+            or (path.parent != Path() and path.parent.is_dir())
+        )
+        if is_path and not path.exists():
+            self.fail(f"there is no {value}.{nearest(path)}", param, ctx)
+        return value
+
+
+def nearest(path):
+    """Words that name the nearest path to one that is not there."""
+    try:
+        names = [entry.name for entry in path.absolute().parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean {path.with_name(near[0])}?" if near else ""
+
+
 positive = click.IntRange(min=1)
 not_negative = click.FloatRange(min=0)
+# A count of examples or draws is a word of a seed, which has 32 bits.
+count = click.IntRange(1, 2**31 - 1)
+seed_type = click.IntRange(0, 2**32 - 1)
 
 
 def debug_option(command):
@@ -92,10 +203,16 @@ def debug_option(command):
     )(command)
 
 
-model_argument = click.argument("model", type=click.Path(exists=True, path_type=Path))
+def examples(*lines):
+    """Text below the help of a command: what to type."""
+    return "\n".join(["\b", "Examples:", *(f"  keras-vae {line}" for line in lines)])
+
+
+model_argument = click.argument("model", type=ModelPath())
 input_option = click.option(
     "--input",
     "source",
+    type=DataSource(),
     help="Data, as train --dataset takes them.  [default: the run's own]",
 )
 split_option = click.option(
@@ -106,11 +223,51 @@ split_option = click.option(
     help="Which part of the run's own data.",
 )
 batch_size_option = click.option(
-    "--batch-size", type=positive, default=128, show_default=True
+    "--batch-size",
+    type=click.IntRange(1, 2**16),
+    default=128,
+    show_default=True,
+    help="Examples computed at a time.",
 )
 data_dir_option = click.option(
     "--data-dir", type=click.Path(), help="Where tensorflow-datasets keeps its data."
 )
+seed_option = click.option(
+    "--seed",
+    type=seed_type,
+    default=0,
+    show_default=True,
+    help="Of everything that is drawn.",
+)
+
+
+def data_options(command):
+    """A model, and the data to use it on: the arguments of `open_data`."""
+    for option in (
+        debug_option,
+        batch_size_option,
+        data_dir_option,
+        split_option,
+        input_option,
+        model_argument,
+    ):
+        command = option(command)
+    return command
+
+
+def open_model(path):
+    """The `data.Model` at a path: from here on NumPy and TensorFlow are needed."""
+    from keras_vae_cli.data import Model
+
+    return Model(path)
+
+
+def open_data(**arguments):
+    """The `data.Data` that `data_options` name."""
+    check_input(arguments["model"], arguments["source"])
+    from keras_vae_cli.data import Data
+
+    return Data(**arguments)
 
 
 def output_option(*suffixes, required=True):
@@ -121,8 +278,11 @@ def output_option(*suffixes, required=True):
             raise click.BadParameter(
                 f"{str(path)!r} should end in one of {', '.join(suffixes)}."
             )
-        if not path.absolute().parent.is_dir():
+        folder = path.absolute().parent
+        if not folder.is_dir():
             raise click.BadParameter(f"there is no folder {path.parent}.")
+        if not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"the folder {path.parent} cannot be written to.")
         return path
 
     return click.option(
@@ -132,3 +292,22 @@ def output_option(*suffixes, required=True):
         callback=check,
         help=f"File to write: {', '.join(suffixes)}.",
     )
+
+
+def check_folder(folder):
+    """Raises unless files could be written to a folder, which need not be there."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        raise click.BadParameter(f"{there} is not a folder.", param_hint="--output")
+    if not os.access(there, os.W_OK):
+        message = f"the folder {there} cannot be written to."
+        raise click.BadParameter(message, param_hint="--output")
+
+
+def check_input(model, source):
+    """Raises unless there are data to use a model on."""
+    if source is None and not model.is_dir():
+        raise click.UsageError(
+            "A .keras file knows no data: say which with --input, or name the "
+            "directory of a run."
+        )

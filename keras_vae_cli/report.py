@@ -1,41 +1,110 @@
 """What a person sees on the terminal: progress and tables."""
 
+import contextlib
+import sys
+import time
+
 import click
+
+SECONDS_BETWEEN_LINES = 5.0
+# What a run is made of, for a person.
+RUN_FILES = (
+    "model.keras",
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "checkpoint.keras",
+    "figures",
+    "export",
+)
+
+
+@contextlib.contextmanager
+def progress(words, total=None):
+    """Says what is being done for as long as it takes.
+
+    On a terminal a moving line that is gone in the end; elsewhere lines on stderr: one
+    for work that cannot be counted, and for what is counted one now and then. Standard
+    output holds results alone.
+
+    Args:
+        words: What is being done, "Drawing figures".
+        total: Of how many, or `None` where it is not counted.
+
+    Yields:
+        `advance(n, words=None)`, called when n more are done.
+    """
+    if not sys.stderr.isatty():
+        yield _Lines(words, total)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    if total is None:
+        columns += [TimeElapsedColumn()]
+    else:
+        columns += [BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn()]
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda n, words=None: bar.update(task, advance=n, description=words)
+
+
+class _Lines:
+    """Progress where nothing can move."""
+
+    def __init__(self, words, total):
+        self.words, self.total, self.done = words, total, 0
+        self.last = time.monotonic()
+        if total is None:
+            click.echo(f"{words} ...", err=True)
+
+    def __call__(self, n, words=None):
+        self.words, self.done = words or self.words, self.done + n
+        if time.monotonic() - self.last > SECONDS_BETWEEN_LINES:
+            click.echo(f"{self.words}: {self.done:,} of {self.total:,}", err=True)
+            self.last = time.monotonic()
+
+
+def counted(batches, words, total):
+    """The batches of an iterable, with the progress of their examples."""
+    with progress(words, total) as advance:
+        for batch in batches:
+            yield batch
+            advance(len(batch))
 
 
 class Progress:
-    """A bar on a terminal; elsewhere a line now and then."""
+    """The progress of training: an epoch after the other."""
 
     def __init__(self):
-        self.bar = None
+        self.context = contextlib.ExitStack()
 
     def callback(self):
         import keras
 
         callback = keras.callbacks.LambdaCallback(
-            on_train_begin=lambda logs: self.open(callback.params["epochs"]),
+            on_train_begin=lambda logs: self.open(callback.params),
             on_epoch_end=lambda epoch, logs: self.update(epoch + 1, logs),
             on_train_end=lambda logs: self.close(),
         )
+        if sys.stderr.isatty():
+            callback.on_train_batch_end = lambda batch, logs: self.advance(1)
         return callback
 
-    def open(self, epochs):
-        self.epochs = epochs
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = Console()
-        if self.console.is_terminal:
-            columns = ("epoch {task.completed}/{task.total}", "{task.description}")
-            self.bar = Progress(
-                TextColumn(columns[0]),
-                BarColumn(bar_width=24),
-                TextColumn(columns[1]),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self.task = self.bar.add_task("", total=self.epochs)
-            self.bar.start()
+    def open(self, params):
+        self.epochs, self.steps = params["epochs"], params["steps"]
+        total = self.epochs * self.steps if sys.stderr.isatty() else None
+        self.advance = self.context.enter_context(progress("Training", total))
 
     def update(self, epoch, logs):
         prefix = "val_" if "val_elbo" in logs else ""
@@ -47,15 +116,39 @@ class Progress:
                 ("KL", "kl_loss"),
             )
         )
-        if self.bar is not None:
-            self.bar.update(self.task, completed=epoch, description=text)
+        line = f"epoch {epoch}/{self.epochs}  {text} nats"
+        if sys.stderr.isatty():
+            self.advance(0, line)
         elif epoch % max(1, self.epochs // 10) == 0 or epoch == 1:
-            click.echo(f"epoch {epoch}/{self.epochs}  {text} nats")
+            click.echo(line)
 
     def close(self):
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
+        self.context.close()
+
+
+def print_table(title, columns, rows):
+    """Prints a table, without a heading where there are no columns' names.
+
+    A column whose name begins with ">" is aligned to the right.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_header=columns is not None,
+    )
+    for name in columns or [""] * len(rows[0]):
+        justify = "right" if name.startswith(">") else "left"
+        table.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    # In a file nothing is cut to the width of a terminal that is not there.
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, markup=False, highlight=False).print(table)
 
 
 def print_run(run):
@@ -78,31 +171,43 @@ def print_run(run):
             click.echo(max(versions, key=lambda p: int(p.name), default=path))
 
 
-def print_metrics(data, metrics):
-    from rich.console import Console
-    from rich.table import Table
+def print_next(run):
+    """What can be done with a run."""
+    place = run.directory
+    lines = [
+        f"keras-vae sample {place} --output samples.png",
+        f"keras-vae score {place} --output scores.csv",
+    ]
+    if not (place / "metrics.json").exists():
+        lines = [f"keras-vae train --output {place} --resume"]
+    elif (place / "export" / "parity.npz").exists():
+        lines.append(f"keras-vae verify {place}")
+    else:
+        lines.append(f"keras-vae export {place}")
+    click.echo("Next:")
+    for line in lines:
+        click.echo(f"  {line}")
 
-    table = Table(
-        title=f"{data}: {metrics['num_examples']} examples", title_justify="left"
-    )
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column("unit")
+
+def print_metrics(data, metrics):
+    title = f"{data}: {metrics['num_examples']} examples"
+    print_table(title, ["measure", ">value", "unit"], metric_rows(metrics))
+
+
+def metric_rows(metrics):
+    """Measure, value and unit of what `keras_vae.evaluation.evaluate` returns."""
     error = metrics["elbo_standard_error"]
     spread = "" if error is None else f" ± {error:.2f}"
+    nats = "nats per example"
     rows = [
-        ("ELBO", f"{metrics['elbo']:.2f}{spread}", "nats per example"),
-        (
-            "reconstruction loss",
-            f"{metrics['reconstruction_loss']:.2f}",
-            "nats per example",
-        ),
-        ("KL", f"{metrics['kl_loss']:.2f}", "nats per example"),
+        ("ELBO", f"{metrics['elbo']:.2f}{spread}", nats),
+        ("reconstruction loss", f"{metrics['reconstruction_loss']:.2f}", nats),
+        ("KL", f"{metrics['kl_loss']:.2f}", nats),
     ]
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
         value = f"{metrics['marginal_log_likelihood']:.2f}"
-        rows.append((f"log p(x), {draws} draws", value, "nats per example"))
+        rows.append((f"log p(x), {draws} draws", value, nats))
     active = metrics["num_active_units"]
     active = "unknown" if active is None else f"{active} of {metrics['latent_dim']}"
     rows += [
@@ -112,6 +217,32 @@ def print_metrics(data, metrics):
     if "training_seconds" in metrics:
         epochs = f"{metrics['epochs']} epochs, best {metrics['best_epoch']}"
         rows.append(("training", f"{metrics['training_seconds']:.1f}", f"s ({epochs})"))
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    return rows
+
+
+def print_results(results):
+    """What `keras_vae.export.verify` returns."""
+    columns = ["signature", "where", ">examples", ">largest deviation", ">allowed"]
+    rows = [
+        (
+            result.signature,
+            result.where,
+            result.examples,
+            "" if result.deviation is None else f"{result.deviation:.1e}",
+            "" if result.allowed is None else f"{result.allowed:g}",
+            result.verdict,
+        )
+        for result in results
+    ]
+    print_table(None, [*columns, "verdict"], rows)
+
+
+def size(path):
+    """Bytes of a file or of all files in a folder, in words."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    number = sum(file.stat().st_size for file in files)
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"

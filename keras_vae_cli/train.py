@@ -8,10 +8,10 @@ from keras_vae_cli import report
 from keras_vae_cli.options import (
     LIKELIHOODS,
     NETWORKS,
+    Integers,
     Name,
     Scale,
     Shape,
-    Sizes,
     debug_option,
     not_negative,
     positive,
@@ -76,7 +76,7 @@ from keras_vae_cli.package import import_keras_vae
 )
 @click.option(
     "--hidden-units",
-    type=Sizes(),
+    type=Integers(),
     help="Sizes of the hidden dense layers.  [default: the network's own]",
 )
 @click.option(
@@ -214,7 +214,7 @@ def train(ctx, quiet, model, **settings):
     if not quiet:
         report.print_run(run)
         if results:
-            click.echo(f"\n{keras_vae.export.format_results(results)}")
+            report.print_results(results)
     if not all(result.passed for result in results):
         raise click.ClickException("The export deviates from the trained model.")
 

@@ -4,44 +4,41 @@ from pathlib import Path
 
 import click
 
+from keras_vae_cli import report
 from keras_vae_cli.options import (
     Name,
+    Quantizations,
+    Seconds,
+    check_folder,
     data_dir_option,
     debug_option,
+    examples,
     input_option,
     model_argument,
-    positive,
+    open_model,
 )
 from keras_vae_cli.package import import_keras_vae
-from keras_vae_cli.use import open_data
 
-folder_option = click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Directory to write to.  [default: export/ in the run]",
+
+def folder_option(default):
+    return click.option(
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"Directory to write to.  [default: {default} in the run]",
+    )
+
+
+@click.command(
+    epilog=examples(
+        "export runs/digits --output serving",
+        "export model.keras --output serving --model-version 3",
+    )
 )
-
-
-class Quantizations(click.ParamType):
-    """`float16,int8`: names of quantizations."""
-
-    name = "float16,dynamic,int8"
-
-    def convert(self, value, param, ctx):
-        names = tuple(name for name in str(value).split(",") if name)
-        known = self.name.split(",")
-        for name in names:
-            if name not in known:
-                self.fail(f"{name!r} is not one of {', '.join(known)}.", param, ctx)
-        return names
-
-
-@click.command()
 @model_argument
-@folder_option
+@folder_option("export/")
 @click.option(
     "--model-version",
-    type=positive,
+    type=click.IntRange(1, 2**63 - 1),
     help="Number of the version.  [default: the next free one]",
 )
 @click.option(
@@ -52,7 +49,7 @@ class Quantizations(click.ParamType):
 )
 @click.option(
     "--max-batch-size",
-    type=positive,
+    type=click.IntRange(1, 2**16),
     default=128,
     show_default=True,
     help="Examples that the server computes at a time.",
@@ -66,25 +63,28 @@ def export(model, output, model_version, model_base_path, max_batch_size):
     output = _folder(model, output)
     keras_vae = import_keras_vae()
     vae = keras_vae.runs.load_vae(model)
-    saved = keras_vae.export.export_saved_models(
-        vae,
-        output,
-        model_version,
-        model_base_path=model_base_path,
-        max_batch_size=max_batch_size,
-    )
-    keras_vae.export.write_parity(vae, output / "parity.npz", version=saved.version)
+    with report.progress("Exporting encoder and decoder, and recording their answers"):
+        saved = keras_vae.export.export_saved_models(
+            vae,
+            output,
+            model_version,
+            model_base_path=model_base_path,
+            max_batch_size=max_batch_size,
+        )
+        keras_vae.export.write_parity(vae, output / "parity.npz", version=saved.version)
     for path in (saved.encoder, saved.decoder, *saved.config, output / "parity.npz"):
         click.echo(path)
+    click.echo(f"Next:\n  keras-vae verify {output}")
 
 
-@click.command()
-@model_argument
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Directory to write to.  [default: export/tflite in the run]",
+@click.command(
+    epilog=examples(
+        "convert runs/digits --quantize float16,int8",
+        "convert model.keras --output phone",
+    )
 )
+@model_argument
+@folder_option("export/tflite")
 @click.option(
     "--format",
     "file_format",
@@ -111,45 +111,45 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
     MODEL is the directory of a run, or a .keras file (then with --output). The data
     calibrate the int8 files and measure all of them.
     """
-    from rich.console import Console
-
-    folder = _folder(model, output and output.parent)
-    keras_vae = import_keras_vae()
-    if source is None and not model.is_dir():
-        vae, data, drawn = keras_vae.runs.load_vae(model), None, None
-    else:
-        vae, data, drawn = open_data(keras_vae, model, source, data_dir)
-    output = output or folder / file_format
-    if file_format == "onnx":
-        x = None if data is None else keras_vae.runs.examples(data, ("train",), drawn)
-        report = keras_vae.export.export_onnx(vae, output, data=x)
-    elif data is None:
-        report = keras_vae.export.export_tflite(
-            vae, output, quantize, integer_io=integer_io
-        )
-    else:
-        report = keras_vae.runs.tflite(
-            vae,
-            output,
-            data,
-            quantize=quantize,
-            drawn=drawn,
-            integer_io=integer_io,
-        )
+    if output is None:
+        output = _folder(model, None) / file_format
+    check_folder(output.absolute())
+    model = open_model(model)
+    keras_vae, vae, data, drawn = model.keras_vae, model.vae, None, None
+    if source is not None or model.run is not None:
+        data, drawn = model.open_dataset(source, data_dir)
+    with report.progress("Converting encoder and decoder, and measuring the files"):
+        if file_format == "onnx":
+            x = data and keras_vae.runs.examples(data, ("train",), drawn)
+            written = keras_vae.export.export_onnx(vae, output, data=x)
+        elif data is None:
+            written = keras_vae.export.export_tflite(
+                vae, output, quantize, integer_io=integer_io
+            )
+        else:
+            written = keras_vae.runs.tflite(
+                vae,
+                output,
+                data,
+                quantize=quantize,
+                drawn=drawn,
+                integer_io=integer_io,
+            )
     if file_format == "tflite":
-        table = keras_vae.export.format_report(report)
-        Console().print(table, highlight=False, soft_wrap=True, markup=False)
+        click.echo(keras_vae.export.format_report(written))
     for path in sorted(output.iterdir()):
         click.echo(path)
 
 
-@click.command()
+@click.command(
+    epilog=examples("verify runs/digits", "verify serving --rest http://localhost:8501")
+)
 @click.argument("directory", type=click.Path(path_type=Path), metavar="EXPORT")
 @click.option("--rest", help="Also ask a running TF Serving, as http://host:8501.")
 @click.option("--grpc", help="Also ask it by gRPC, as host:8500.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="Seconds to wait for each answer.",
@@ -164,14 +164,26 @@ def verify(ctx, directory, rest, grpc, timeout):
     """
     if (directory / "export" / "parity.npz").is_file():
         directory = directory / "export"
+    if not (directory / "parity.npz").is_file():
+        raise click.BadParameter(
+            f"there is no {directory / 'parity.npz'}, with which an export is "
+            "compared. keras-vae export writes it.",
+            param_hint="EXPORT",
+        )
     keras_vae = import_keras_vae()
-    results = keras_vae.export.verify(directory, rest=rest, grpc=grpc, timeout=timeout)
-    click.echo(keras_vae.export.format_results(results))
+    with report.progress("Replaying what the trained model answered"):
+        results = keras_vae.export.verify(
+            directory, rest=rest, grpc=grpc, timeout=timeout
+        )
+    report.print_results(results)
     if not all(result.passed for result in results):
         ctx.exit(1)
 
 
 def _folder(model, output):
+    """Where an export is written, checked before it is made."""
     if output is None and not model.is_dir():
         raise click.UsageError("A .keras file needs --output.")
-    return model / "export" if output is None else output
+    folder = model / "export" if output is None else output
+    check_folder(folder.absolute())
+    return folder

@@ -1,0 +1,27 @@
+"""Figures of a VAE, made without a display and without pyplot.
+
+Every function returns a figure that a notebook shows, and leaves matplotlib's global
+state alone. Data of shape (height, width) or (height, width, 1, 3 or 4) are drawn as
+images, all others as values over their features.
+"""
+
+from keras_vae.plots.figure import Figure, save
+from keras_vae.plots.interpolation import interpolation
+from keras_vae.plots.latent_space import latent_space
+from keras_vae.plots.reconstructions import reconstructions
+from keras_vae.plots.samples import samples
+from keras_vae.plots.training_curves import training_curves
+from keras_vae.plots.traversals import Traversal, traversals, traverse
+
+__all__ = [
+    "Figure",
+    "Traversal",
+    "interpolation",
+    "latent_space",
+    "reconstructions",
+    "samples",
+    "save",
+    "training_curves",
+    "traversals",
+    "traverse",
+]

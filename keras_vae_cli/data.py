@@ -1,0 +1,193 @@
+"""A trained model, and the data that a command uses it on."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from keras_vae_cli import arrays, report
+from keras_vae_cli.package import import_keras_vae
+
+# More dots on a page than these hide one another.
+FIGURE_EXAMPLES = 2000
+
+
+class Model:
+    """The model of a run's directory or of a `.keras` file.
+
+    Attributes:
+        keras_vae: The package.
+        vae: The `keras_vae.VAE`.
+        run: The `keras_vae.runs.Run`, or `None` for a file alone.
+    """
+
+    def __init__(self, path):
+        self.keras_vae = import_keras_vae()
+        self.vae = self.keras_vae.runs.load_vae(path)
+        self.run = self.keras_vae.runs.Run(path) if path.is_dir() else None
+        if self.vae.conditions:
+            names = ", ".join(map(repr, self.vae.conditions))
+            raise click.ClickException(
+                f"The model at {path} takes conditions, {names}, which the command "
+                f"line cannot give. In Python: keras_vae.load({str(path)!r})"
+            )
+
+    @property
+    def feature_names(self):
+        """Names of the features of the table that the run was trained on, or `None`."""
+        if self.run is None:
+            return None
+        data = self.run.dataset()
+        return None if data.is_image else data.feature_names
+
+    def open_dataset(self, source=None, data_dir=None):
+        """Data for the model, and how their examples are made binary.
+
+        Args:
+            source: Name or path, or `None` for what the run was trained on.
+            data_dir: Where tensorflow-datasets keeps its data.
+        """
+        config, drawn = {}, {}
+        if self.run is not None:
+            config = self.run.config
+            drawn = {"binarize": config["binarize"], "seed": config["seed"]}
+            if data_dir is not None:
+                config["data_dir"] = data_dir
+        if source is None:
+            return self.run.dataset(), drawn
+        data = self.keras_vae.datasets.load(
+            source,
+            data_dir=data_dir,
+            validation_fraction=0,
+            test_fraction=0,
+            **_as_trained(self.vae, source, config),
+        )
+        return data, drawn
+
+    def save(self, figure, path):
+        """Writes a figure."""
+        self.keras_vae.plots.save(figure, path)
+
+    def write(self, path, batches, num_rows, columns=None):
+        """Writes batches of named arrays; see `arrays.write`."""
+        arrays.write(self.keras_vae.files, path, batches, num_rows, columns)
+
+
+class Data(Model):
+    """The model at a path, and the examples to use it on.
+
+    Args:
+        model: Path of a run's directory or of a `.keras` file.
+        source: Name or path of data, or `None` for the run's own.
+        split: Which part of the run's own data.
+        data_dir: Where tensorflow-datasets keeps its data.
+        batch_size: Examples computed at a time.
+
+    Attributes:
+        words: What the data are called.
+        num_examples: Integer.
+        labels: Array of the labels of all examples, once `batches` came to its end;
+            `None` without labels.
+    """
+
+    def __init__(self, model, source, split, data_dir, batch_size):
+        super().__init__(model)
+        self.dataset, self.drawn = self.open_dataset(source, data_dir)
+        self.split = self.dataset.train if source else getattr(self.dataset, split)
+        if self.split is None:
+            raise click.UsageError(f"The run's data have no {split} split.")
+        self.words = source or split
+        self.batch_size = batch_size
+        self.num_examples = self.split.num_examples
+        self.labels = None
+
+    @property
+    def feature_names(self):
+        return None if self.dataset.is_image else self.dataset.feature_names
+
+    @property
+    def parameter_names(self):
+        """Names of what the model says of z, as the exported encoder's outputs have."""
+        x = self.vae.prepare(self.first(1)[0])
+        return [*self.vae.posterior(x).parameters]
+
+    def batches(self, words):
+        """Batches of all examples, with progress."""
+        codes = []
+        with report.progress(f"{words}: {self.words}", self.num_examples) as advance:
+            for x, labels in self._batches(self.batch_size):
+                yield x
+                codes.append(labels)
+                advance(len(x))
+        self.labels = self._named(np.concatenate(codes))
+
+    def first(self, num_examples=FIGURE_EXAMPLES):
+        """The first examples, and their labels or `None`."""
+        x, codes = next(self._batches(num_examples))
+        return x, self._named(codes)
+
+    def at(self, option, places):
+        """The examples at some places."""
+        if max(places) >= self.num_examples:
+            raise click.BadParameter(
+                f"{self.words} has {self.num_examples} examples, counted from 0.",
+                param_hint=option,
+            )
+        found, start = {}, 0
+        for x, _ in self._batches(self.batch_size):
+            found |= {i: x[i - start] for i in places if start <= i < start + len(x)}
+            start += len(x)
+            if start > max(places):
+                break
+        return np.stack([found[i] for i in places])
+
+    def write_steps(self, path, index, decoded):
+        """Writes decodings `(rows, steps, ...)` with what numbers their first two axes.
+
+        A table has a row for each step of each row, an array keeps its axes.
+        """
+        (row_name, rows), (step_name, steps) = index.items()
+        if path.suffix == ".npz":
+            self.keras_vae.files.write_arrays(
+                path, {"reconstruction": decoded, **index}
+            )
+        elif path.suffix == ".npy":
+            self.write(path, [{"reconstruction": decoded}], len(decoded))
+        else:
+            table = {
+                row_name: np.repeat(rows, len(steps)),
+                step_name: np.tile(steps, len(rows)),
+                "reconstruction": decoded.reshape(-1, *self.vae.data_shape),
+            }
+            names = self.feature_names and [row_name, step_name, *self.feature_names]
+            self.write(path, [table], len(table[row_name]), names)
+
+    def _named(self, codes):
+        return np.asarray(self.dataset.label_names)[codes] if self._labelled else None
+
+    @property
+    def _labelled(self):
+        return bool(self.dataset.label_names)
+
+    def _batches(self, batch_size):
+        """Pairs of examples and codes of labels, zeros without labels."""
+        batches = self.split.batches(
+            batch_size, with_labels=self._labelled, **self.drawn
+        ).as_numpy_iterator()
+        if self._labelled:
+            return batches
+        return ((x, np.zeros(len(x), "int64")) for x in batches)
+
+
+def _as_trained(vae, source, config):
+    """How new data are read, so that they are what the model was trained on."""
+    if source.endswith(".csv"):
+        return {"label_column": config.get("label_column")}
+    if source == "digits" or source.endswith((".npy", ".npz")):
+        return {}
+    if len(vae.data_shape) != 3:
+        return {}
+    sizes = {"image_size": vae.data_shape[:2]}
+    if Path(source).is_dir() and vae.data_shape[-1] in (1, 3):
+        sizes["channels"] = vae.data_shape[-1]
+    return sizes

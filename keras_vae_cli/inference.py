@@ -1,0 +1,231 @@
+"""`keras-vae encode | reconstruct | sample | interpolate | traverse`."""
+
+import click
+
+from keras_vae_cli import report
+from keras_vae_cli.options import (
+    ARRAYS,
+    FIGURES,
+    Integers,
+    batch_size_option,
+    count,
+    data_options,
+    debug_option,
+    examples,
+    model_argument,
+    open_data,
+    open_model,
+    output_option,
+    seed_option,
+)
+
+# More pictures on a page are too small to be seen.
+MOST_PICTURES = 1024
+
+steps_option = click.option(
+    "--num-steps",
+    type=click.IntRange(2, 1000),
+    default=9,
+    show_default=True,
+    help="Points on the way.",
+)
+
+
+@click.command(
+    epilog=examples(
+        "encode runs/digits --output codes.csv",
+        "encode runs/digits --input new.npy --output codes.npz",
+    )
+)
+@data_options
+@output_option(".npz", ".csv")
+def encode(output, **data):
+    """Encode data: the parameters of q(z|x) of each example, and its label.
+
+    The columns are z_mean and z_log_var, as many as there are latent dimensions, and
+    label, if the data have labels. MODEL is the directory of a run, or a .keras file
+    (then with --input).
+    """
+    data = open_data(**data)
+    codes = data.vae.encode(data.batches("Encoding"))
+    rows = dict(zip(data.parameter_names, codes, strict=True))
+    if data.labels is not None:
+        rows["label"] = data.labels
+    data.write(output, [rows], data.num_examples)
+    click.echo(output)
+
+
+@click.command(
+    epilog=examples(
+        "reconstruct runs/digits --output reconstructions.png",
+        "reconstruct runs/digits --input new.npy --output reconstructions.npy",
+    )
+)
+@data_options
+@output_option(*FIGURES, *ARRAYS)
+def reconstruct(output, **data):
+    """Encode data and decode them again: the means of p(x|z) at each example's code.
+
+    MODEL is the directory of a run, or a .keras file (then with --input). A picture
+    shows some beside their originals; the other formats hold all reconstructions.
+    """
+    data = open_data(**data)
+    plots = data.keras_vae.plots
+    if output.suffix in FIGURES:
+        x, _ = data.first()
+        figure = plots.reconstructions(data.vae, x, feature_names=data.feature_names)
+        data.save(figure, output)
+    else:
+        batches = (
+            {"reconstruction": data.vae.reconstruct(x, batch_size=len(x))}
+            for x in data.batches("Reconstructing")
+        )
+        data.write(output, batches, data.num_examples, data.feature_names)
+    click.echo(output)
+
+
+@click.command(
+    epilog=examples(
+        "sample runs/digits --num-samples 64 --output samples.png",
+        "sample runs/table --draws --num-samples 10000 --output synthetic.csv",
+    )
+)
+@model_argument
+@click.option("--num-samples", type=count, default=64, show_default=True)
+@click.option(
+    "--draws",
+    is_flag=True,
+    help="Draw x from p(x|z), with the likelihood's own noise, instead of giving its "
+    "mean: right for tables and for statistics; means look better as pictures.",
+)
+@seed_option
+@output_option(*FIGURES, *ARRAYS)
+@batch_size_option
+@debug_option
+def sample(model, num_samples, draws, seed, output, batch_size):
+    """Make new data: z is drawn from the prior, and decoded.
+
+    Unless --draws is given, a sample is the mean of p(x|z): what the model expects at
+    z, smoother than any example. MODEL is the directory of a run, or a .keras file.
+    """
+    if output.suffix in FIGURES and num_samples > MOST_PICTURES:
+        raise click.BadParameter(
+            f"a figure shows {MOST_PICTURES} samples at most. More of them go to a "
+            f"file {', '.join(ARRAYS)}.",
+            param_hint="--num-samples",
+        )
+    model = open_model(model)
+    vae, names = model.vae, model.feature_names
+    if output.suffix in FIGURES:
+        figure = model.keras_vae.plots.samples(
+            vae, num_samples, seed=seed, draws=draws, feature_names=names
+        )
+        model.save(figure, output)
+    else:
+        batches = report.counted(
+            vae.sample_batches(num_samples, seed, batch_size=batch_size, draws=draws),
+            "Sampling",
+            num_samples,
+        )
+        model.write(output, ({"x": batch} for batch in batches), num_samples, names)
+    click.echo(output)
+
+
+@click.command(
+    epilog=examples(
+        "interpolate runs/digits --from 0,1,2 --to 3,4,5 --output between.png",
+        "interpolate runs/digits --from 7 --to 9 --num-steps 50 --output between.npy",
+    )
+)
+@data_options
+@click.option(
+    "--from",
+    "begin",
+    type=Integers(minimum=0),
+    default="0",
+    show_default=True,
+    help="Which examples to begin at, counted from 0.",
+)
+@click.option(
+    "--to",
+    "end",
+    type=Integers(minimum=0),
+    default="1",
+    show_default=True,
+    help="Which examples to end at, as many.",
+)
+@steps_option
+@output_option(*FIGURES, *ARRAYS)
+def interpolate(begin, end, num_steps, output, **data):
+    """Decode what lies between the codes of two examples.
+
+    MODEL is the directory of a run, or a .keras file (then with --input). A picture has
+    a row for each pair; an array has shape (pairs, steps, ...), and a table one row for
+    each step of each pair.
+    """
+    if len(begin) != len(end):
+        raise click.UsageError(
+            f"--from names {len(begin)} examples and --to {len(end)}: name as many."
+        )
+    data = open_data(**data)
+    x_a, x_b = data.at("--from", begin), data.at("--to", end)
+    if output.suffix in FIGURES:
+        plots = data.keras_vae.plots
+        figure = plots.interpolation(
+            data.vae, x_a, x_b, num_steps, feature_names=data.feature_names
+        )
+        data.save(figure, output)
+    else:
+        between = data.vae.interpolate(x_a, x_b, num_steps=num_steps)
+        t = [i / (num_steps - 1) for i in range(num_steps)]
+        index = {"pair": range(len(begin)), "t": t}
+        data.write_steps(output, index, between)
+    click.echo(output)
+
+
+@click.command(
+    epilog=examples(
+        "traverse runs/digits --output traversals.png",
+        "traverse runs/digits --example 3 --num-steps 11 --output traversals.npz",
+    )
+)
+@data_options
+@click.option(
+    "--example",
+    type=click.IntRange(min=0),
+    help="Which example the dimensions change, counted from 0.  "
+    "[default: the middle of the prior, z = 0]",
+)
+@steps_option
+@click.option(
+    "--max-dimensions",
+    type=click.IntRange(1, 1000),
+    default=16,
+    show_default=True,
+    help="Dimensions at most: those that vary most.",
+)
+@output_option(*FIGURES, *ARRAYS)
+def traverse(example, num_steps, max_dimensions, output, **data):
+    """Decode along each active latent dimension, from -3 to 3: what it does.
+
+    MODEL is the directory of a run, or a .keras file (then with --input). The data tell
+    which dimensions are active. A picture has a row for each dimension; an array has
+    shape (dimensions, steps, ...), and a table one row for each step of each dimension.
+    """
+    data = open_data(**data)
+    plots = data.keras_vae.plots
+    x, _ = data.first()
+    centre = None if example is None else data.at("--example", [example])
+    arguments = (data.vae, x, centre, num_steps, max_dimensions)
+    if output.suffix in FIGURES:
+        figure = plots.traversals(*arguments, feature_names=data.feature_names)
+        data.save(figure, output)
+    else:
+        found = plots.traverse(*arguments)
+        if not len(found.dimensions):
+            raise click.ClickException(
+                "No latent dimension is active: the posterior has collapsed."
+            )
+        index = {"dimension": found.dimensions, "value": found.values}
+        data.write_steps(output, index, found.reconstruction)
+    click.echo(output)

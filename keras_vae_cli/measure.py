@@ -1,0 +1,231 @@
+"""`keras-vae info | evaluate | score | plot`: what a model is, and how good it is."""
+
+import click
+
+from keras_vae_cli import report
+from keras_vae_cli.options import (
+    FIGURES,
+    Name,
+    count,
+    data_options,
+    debug_option,
+    examples,
+    model_argument,
+    open_data,
+    output_option,
+    seed_option,
+)
+from keras_vae_cli.package import import_keras_vae
+
+FIGURE_NAMES = (
+    "training_curves",
+    "reconstructions",
+    "samples",
+    "latent_space",
+    "traversals",
+    "interpolation",
+)
+
+
+@click.command(epilog=examples("info runs/digits", "info model.keras"))
+@model_argument
+@debug_option
+def info(model):
+    """Say what a run is: data, model, numbers, files, and what to do next.
+
+    MODEL is the directory of a run, or a .keras file.
+    """
+    keras_vae = import_keras_vae()
+    vae = keras_vae.runs.load_vae(model)
+    rows = _model_rows(vae)
+    if not model.is_dir():
+        report.print_table(str(model), None, rows)
+        return
+    run = keras_vae.runs.Run(model)
+    rows = [*_data_rows(run), *rows, *_training_rows(run)]
+    report.print_table(f"{model}: a run of keras_vae", None, rows)
+    if (model / "metrics.json").is_file():
+        report.print_metrics(run.metrics["split"], run.metrics)
+        click.echo(run.metrics["collapse_report"])
+    files = [
+        (f"{model / name}", report.size(model / name))
+        for name in report.RUN_FILES
+        if (model / name).exists()
+    ]
+    report.print_table(None, ["file", ">size"], files)
+    report.print_next(run)
+
+
+def _data_rows(run):
+    """What the run says of its data; older runs know only their name."""
+    data = run.config.get("data") or {}
+    rows = [("data", data.get("source", run.config["dataset"]))]
+    if "num_examples" in data:
+        sizes = [f"{n:,} {split}" for split, n in data["num_examples"].items()]
+        rows.append(("examples", ", ".join(sizes)))
+    if "data_shape" in data:
+        low, high = data["value_range"]
+        shape = " x ".join(map(str, data["data_shape"]))
+        rows.append(("example", f"{shape}, values from {low:g} to {high:g}"))
+    if data.get("columns"):
+        rows.append(("columns", ", ".join(c["name"] for c in data["columns"])))
+    if data.get("label_names"):
+        rows.append(("labels", ", ".join(data["label_names"][:20])))
+    return rows
+
+
+def _model_rows(vae):
+    def network(model):
+        shapes = [
+            "x".join(map(str, tensor.shape[1:]))
+            for tensor in (model.inputs[0], model.outputs[0])
+        ]
+        return f"{' -> '.join(shapes)}, {model.count_params():,} parameters"
+
+    rows = [
+        ("model", type(vae).__name__),
+        ("encoder", network(vae.encoder)),
+        ("decoder", network(vae.decoder)),
+        ("latent shape", " x ".join(map(str, vae.latent_shape))),
+        ("likelihood", _named(vae.likelihood)),
+        ("prior", _named(vae.prior)),
+    ]
+    if vae.conditions:
+        rows.append(("conditions", ", ".join(vae.conditions)))
+    return rows
+
+
+def _named(part):
+    """A likelihood or prior: its class, and what of its arguments has a plain value."""
+    given = [
+        f"{name} {value}"
+        for name, value in part.get_config().items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        if name not in ("name", "dtype")
+    ]
+    return ", ".join([type(part).__name__, *given])
+
+
+def _training_rows(run):
+    config, history = run.config, run.history
+    beta = f"{config['beta']:g}"
+    if config["beta_schedule"] != "constant":
+        beta += f" ({config['beta_schedule']})"
+    rows = [
+        ("beta", beta),
+        ("training", f"{len(history)} of at most {config['epochs']} epochs"),
+        ("seed", config["seed"]),
+        ("written by", f"keras_vae {config['keras_vae']}"),
+    ]
+    proof = run.directory / "export" / "encoder"
+    versions = sorted(int(p.name) for p in proof.glob("*") if p.name.isdecimal())
+    if versions:
+        rows.append(("exported versions", ", ".join(map(str, versions))))
+    return rows
+
+
+@click.command(
+    epilog=examples(
+        "evaluate runs/digits --num-importance-samples 100",
+        "evaluate runs/digits --input new.npy --output metrics.json",
+    )
+)
+@data_options
+@click.option(
+    "--num-importance-samples",
+    type=count,
+    help="Also estimate log p(x) with so many draws.",
+)
+@output_option(".json", required=False)
+def evaluate(num_importance_samples, output, **data):
+    """Measure a trained VAE: ELBO, its parts, active dimensions, bits.
+
+    MODEL is the directory of a run, or a .keras file (then with --input).
+    """
+    data = open_data(**data)
+    words = "Measuring"
+    if num_importance_samples is not None:
+        words = f"Measuring, with {num_importance_samples} draws of z for each example"
+    metrics = data.keras_vae.evaluation.evaluate(
+        data.vae, data.batches(words), num_importance_samples=num_importance_samples
+    )
+    if output is not None:
+        data.keras_vae.files.write_json(output, metrics)
+    report.print_metrics(data.words, {**metrics, "latent_dim": data.vae.latent_dim})
+    click.echo(data.keras_vae.evaluation.collapse_report(metrics["active_units"]))
+
+
+@click.command(
+    epilog=examples(
+        "score runs/digits --output scores.csv",
+        "score runs/digits --input new.npy --output scores.npz",
+    )
+)
+@data_options
+@seed_option
+@output_option(".csv", ".npz")
+def score(seed, output, **data):
+    """Score each example: its ELBO and the two parts of it, in nats.
+
+    Columns: index, label (if the data have labels), elbo, reconstruction_loss, kl_loss.
+    The lower the elbo, the less the model expects the example. MODEL is the directory
+    of a run, or a .keras file (then with --input).
+    """
+    data = open_data(**data)
+    scores = data.vae.score(data.batches("Scoring"), seed=seed)
+    rows = {"index": range(data.num_examples)}
+    if data.labels is not None:
+        rows["label"] = data.labels
+    data.write(output, [rows | scores], data.num_examples)
+    click.echo(output)
+
+
+@click.command(
+    epilog=examples(
+        "plot runs/digits latent_space --output latent_space.png",
+        "plot runs/digits reconstructions --input new.npy --output new.pdf",
+    )
+)
+@data_options
+@click.argument("figure", type=Name(FIGURE_NAMES))
+@output_option(*FIGURES)
+def plot(figure, output, **data):
+    """Draw a figure of a run, or of other data.
+
+    MODEL is the directory of a run, or a .keras file (then with --input). The commands
+    sample, reconstruct, interpolate and traverse draw theirs with more options.
+    """
+    if figure == "training_curves":
+        drawn = _training_curves(data["model"])
+    else:
+        data = open_data(**data)
+        with report.progress(f"Drawing {figure}"):
+            drawn = _figure(data, figure)
+    import_keras_vae().plots.save(drawn, output)
+    click.echo(output)
+
+
+def _training_curves(model):
+    if not (model / "history.csv").is_file():
+        raise click.UsageError("Training curves are those of a run's directory.")
+    keras_vae = import_keras_vae()
+    history = keras_vae.runs.Run(model).history
+    columns = {name: [row[name] for row in history] for name in history[0]}
+    return keras_vae.plots.training_curves(columns)
+
+
+def _figure(data, figure):
+    plots, vae, names = data.keras_vae.plots, data.vae, data.feature_names
+    x, labels = data.first()
+    if figure == "latent_space":
+        return plots.latent_space(vae, x, labels)
+    if figure == "interpolation":
+        pairs = min(len(x) // 2, 4)
+        if not pairs:
+            raise click.ClickException("An interpolation needs two examples.")
+        return plots.interpolation(
+            vae, x[:pairs], x[pairs : 2 * pairs], feature_names=names
+        )
+    if figure == "samples":
+        return plots.samples(vae, x=x, feature_names=names)
+    return getattr(plots, figure)(vae, x, feature_names=names)

@@ -1,0 +1,89 @@
+"""`info`, `evaluate`, `score`, `plot`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_vae import runs
+from keras_vae_cli.measure import FIGURE_NAMES
+
+
+def test_info_says_what_a_run_is(call, run):
+    vae = runs.Run(run).vae
+    result = call("info", run)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((run / "metrics.json").read_text())
+    for words in (
+        "digits",
+        "8x8x1 -> 3",
+        f"{vae.encoder.count_params():,} parameters",
+        f"{vae.decoder.count_params():,} parameters",
+        "Bernoulli",
+        "StandardNormal",
+        "2 of at most 2 epochs",
+        f"{metrics['elbo']:.2f}",
+        str(run / "model.keras"),
+        "exported versions   1",
+        f"keras-vae verify {run}",
+    ):
+        assert words in result.stdout
+
+
+def test_info_of_a_table_and_of_a_model_file(call, run, table):
+    result = call("info", table[0])
+    assert "Gaussian, scale learned" in result.stdout
+    assert f"keras-vae export {table[0]}" in result.stdout
+    result = call("info", run / "model.keras")
+    assert result.exit_code == 0, result.output
+    assert "Bernoulli" in result.stdout and "epochs" not in result.stdout
+
+
+def test_evaluate(call, run, tmp_path):
+    result = call("evaluate", run, "--output", tmp_path / "m.json")
+    assert result.exit_code == 0, result.output
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    expected = json.loads((run / "metrics.json").read_text())
+    assert metrics["elbo"] == pytest.approx(expected["elbo"], rel=1e-6)
+    arguments = ["--split", "TRAIN", "--num-importance-samples", 5]
+    result = call("evaluate", run, *arguments)
+    assert "1437 examples" in result.stdout and "log p(x), 5 draws" in result.stdout
+
+
+def test_scores_are_those_of_each_example(call, run, tmp_path):
+    for suffix in ("csv", "npz"):
+        output = tmp_path / f"s.{suffix}"
+        result = call("score", run, "--output", output, "--batch-size", 50)
+        assert result.exit_code == 0, result.output
+    opened = runs.Run(run)
+    test = opened.dataset().test
+    scores = opened.vae.score(test.x)
+    header, *rows = (tmp_path / "s.csv").read_text().splitlines()
+    assert header == "index,label,elbo,reconstruction_loss,kl_loss"
+    table = np.array([row.split(",") for row in rows]).astype(float)
+    arrays = np.load(tmp_path / "s.npz")
+    np.testing.assert_array_equal(table[:, 0], np.arange(180))
+    np.testing.assert_array_equal(table[:, 1], test.labels)
+    for name, column in zip(header.split(",")[2:], table[:, 2:].T, strict=True):
+        np.testing.assert_allclose(column, scores[name], rtol=1e-5)
+        np.testing.assert_allclose(arrays[name], scores[name], rtol=1e-5)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert table[:, 2].mean() == pytest.approx(metrics["elbo"], rel=1e-5)
+
+
+@pytest.mark.parametrize("figure", FIGURE_NAMES)
+def test_any_figure_of_any_data(call, run, table, tmp_path, figure):
+    result = call("plot", table[0], figure, "--output", tmp_path / "a.pdf")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    if figure == "training_curves":
+        result = call("plot", run / "model.keras", figure, "--output", "a.png")
+        assert result.exit_code == 2 and "run's directory" in result.stderr
+        return
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8, 1), "float32"))
+    result = call(
+        *("plot", run / "model.keras", figure, "--input", tmp_path / "x.npy"),
+        *("--output", tmp_path / "b.png"),
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
