@@ -35,7 +35,7 @@ def float32_copy(vae):
     if float32_config == config:
         return vae
     # A layer of the user's own need not be registered to be copied.
-    custom_objects = {type(layer).__name__: type(layer) for layer in _layers(vae)}
+    custom_objects = {type(layer).__name__: type(layer) for layer in layers_of(vae)}
     with (
         _global_float32(),
         keras.saving.custom_object_scope(custom_objects),
@@ -46,12 +46,12 @@ def float32_copy(vae):
     return copy
 
 
-def _layers(model):
-    """All layers of the parts of a model, by the public names of Keras."""
+def layers_of(model):
+    """All layers of a model and of the models in it."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+            yield from layers_of(layer)
 
 
 @contextlib.contextmanager

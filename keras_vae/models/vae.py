@@ -12,7 +12,7 @@ from keras_vae.distributions import Normal
 from keras_vae.layers.sampling import Sampling
 from keras_vae.models import checks, interface
 from keras_vae.models.elbo_terms import ElboTerms
-from keras_vae.models.float32 import float32_copy
+from keras_vae.models.float32 import float32_copy, layers_of
 from keras_vae.models.inference import Inference
 from keras_vae.models.trainer import Trainer
 
@@ -312,8 +312,10 @@ class VAE(Inference, Trainer):
         q = self.posterior(inputs, training=training)
         z = q.sample(noise)
         log_likelihood = self.log_likelihood(inputs, target, z, training)
-        log_weights = log_likelihood + self.prior.log_prob(z) - q.log_prob(z)
-        return ElboTerms(q, z, log_likelihood, self.prior.kl(q, z), log_weights)
+        # A prior or a posterior of somebody's own may compute in less than float32.
+        log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
+        kl = tf.cast(self.prior.kl(q, z), tf.float32)
+        return ElboTerms(q, z, log_likelihood, kl, log_likelihood + log_ratio)
 
     def log_likelihood(self, inputs, target, z, training=False):
         """log p(target|z) for several draws of z for each example, as a tensor.
@@ -413,6 +415,14 @@ class VAE(Inference, Trainer):
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         config = super().get_config()
+        decoder_layers = {*map(id, layers_of(self.decoder))}
+        shared = [x.name for x in layers_of(self.encoder) if id(x) in decoder_layers]
+        if shared:
+            raise ValueError(
+                "Encoder and decoder should have layers of their own to be saved or "
+                f"copied: Keras restores the layers of each network apart. Received: "
+                f"shared layers {', '.join(shared)}"
+            )
         return {
             **{k: config[k] for k in ("name", "trainable", "dtype") if k in config},
             "encoder": serialize(self.encoder),
