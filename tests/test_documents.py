@@ -71,8 +71,10 @@ def omissions(value):
     gives = re.search(r"^ +(return|yield) \S", inspect.getsource(value), re.MULTILINE)
     if not is_class and gives and not re.search("\n(Returns|Yields):\n", docstring):
         yield "Returns:"
-    # What only its subclasses can use has no example of its own.
-    if is_class and "NotImplementedError" in inspect.getsource(value):
+    # A record is shown where it is returned, a base where it is built upon.
+    if is_class and (
+        issubclass(value, tuple) or "NotImplementedError" in inspect.getsource(value)
+    ):
         return
     if not re.search(r"^( *>>> |References?:$)", docstring, re.MULTILINE):
         yield "an example (>>>) or a Reference:"
