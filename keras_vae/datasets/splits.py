@@ -102,7 +102,8 @@ def encode_labels(labels, known=()):
     names, codes = np.unique(every, return_inverse=True)
     found = [str(name) for name in names]
     names = [*known, *(name for name in found if name not in known)]
-    number = np.array([names.index(name) for name in found], "int64")
+    numbers = {name: number for number, name in enumerate(names)}
+    number = np.array([numbers[name] for name in found], "int64")
     ends = np.cumsum([len(values) for values in labels.values()])[:-1]
     codes = np.split(number[codes.reshape(-1)], ends)
     return dict(zip(labels, codes, strict=True)), tuple(names)

@@ -25,12 +25,19 @@ def test_the_splits_are_its_own():
     assert np.array_equal(one.test.x, load("letters", seed=2).test.x)
 
 
-def test_the_same_seed_draws_the_same_bytes():
-    x, labels = letters.draw()
-    again, labels_again = letters.draw.__wrapped__()
-    assert again is not x and np.array_equal(again, x)
-    assert np.array_equal(labels_again, labels)
-    assert x.dtype == np.uint8 and len({picture.tobytes() for picture in x}) == len(x)
+def test_the_same_seed_draws_the_same_bytes(monkeypatch):
+    monkeypatch.setattr(letters, "PER_LETTER", {"train": 20})
+    draw = letters.draw.__wrapped__  # without its memory
+    (x, labels), (again, labels_again) = draw(), draw()
+    assert np.array_equal(again, x) and np.array_equal(labels_again, labels)
+    assert x.shape == (520, 28, 28, 1) and x.dtype == np.uint8
+    monkeypatch.setattr(letters, "SEED", 1)
+    assert not np.array_equal(draw()[0], x)
+
+
+def test_no_picture_is_there_twice():
+    x, _ = letters.draw()
+    assert len({picture.tobytes() for picture in x}) == len(x) == 26_000
 
 
 def test_no_letter_is_cut_off_or_empty():

@@ -96,6 +96,13 @@ def test_labels_of_splits_are_numbered_together():
     assert names == ("a", "b", "c")
 
 
+def test_known_labels_keep_their_numbers():
+    labels = {"train": np.array([7, 2, 7, 1])}
+    codes, names = encode_labels(labels, known=["9", "2", "1"])
+    assert codes["train"].tolist() == [3, 1, 3, 2]
+    assert names == ("9", "2", "1", "7")
+
+
 @pytest.mark.parametrize("label", [0.5, np.nan, 1j])
 def test_labels_that_are_not_whole(label):
     with pytest.raises(ValueError, match="Labels should be whole numbers or strings"):
