@@ -65,9 +65,9 @@ def main(address="localhost:8500", *paths):
     service = connect(address)
     # Two seeds of two integers. The same seeds draw the same examples, on any server.
     seed = np.array([[7, 0], [7, 1]], "int32")
-    drawn = predict(service, "decoder", "sample", seed=seed)
-    code = predict(service, "encoder", "encode", x=drawn["reconstruction"])
-    answer = {"z": drawn["z"].tolist(), "z_mean": code["z_mean"].tolist()}
+    sample = predict(service, "decoder", "sample", seed=seed)
+    code = predict(service, "encoder", "encode", x=sample["reconstruction"])
+    answer = {"z": sample["z"].tolist(), "z_mean": code["z_mean"].tolist()}
     if paths:
         files = [Path(path).read_bytes() for path in paths]
         code = predict(service, "encoder", "encode_bytes", image_bytes=files)
@@ -77,4 +77,11 @@ def main(address="localhost:8500", *paths):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if "--help" in sys.argv:
+        sys.exit(__doc__.strip())
+    try:
+        main(*sys.argv[1:])
+    except grpc.RpcError as error:
+        sys.exit(f"Error: {error.code().name}: {error.details()}")
+    except OSError as error:
+        sys.exit(f"Error: {error}")

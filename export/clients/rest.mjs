@@ -44,9 +44,9 @@ export async function binary(blob) {
 // Prints as JSON the codes of two drawn examples, and of the files.
 async function main(server = "http://localhost:8501", ...paths) {
   // Two seeds of two integers. The same seeds draw the same examples, on any server.
-  const drawn = await predict(server, "decoder", "sample", { seed: [[7, 0], [7, 1]] });
-  const code = await predict(server, "encoder", "encode", { x: drawn.reconstruction });
-  const answer = { z: drawn.z, z_mean: code.z_mean };
+  const sample = await predict(server, "decoder", "sample", { seed: [[7, 0], [7, 1]] });
+  const code = await predict(server, "encoder", "encode", { x: sample.reconstruction });
+  const answer = { z: sample.z, z_mean: code.z_mean };
   if (paths.length > 0) {
     // The files as they are: smaller than their pixels as numbers. The server decodes and
     // resizes them, and makes colour grey, or grey colour, as needed.
@@ -62,5 +62,13 @@ async function main(server = "http://localhost:8501", ...paths) {
 
 // Run, and not imported; a browser has no `process`.
 if (globalThis.process?.argv[1]?.endsWith("rest.mjs")) {
-  await main(...process.argv.slice(2));
+  const [server, ...paths] = process.argv.slice(2);
+  try {
+    if (server?.startsWith("-")) throw new Error("usage: node rest.mjs SERVER [FILE ...]");
+    await main(server, ...paths);
+  } catch (error) {
+    // Of a server that does not answer, fetch keeps the reason underneath.
+    console.error(`Error: ${error.message} ${error.cause?.code ?? ""}`.trimEnd());
+    process.exitCode = 1;
+  }
 }

@@ -35,12 +35,12 @@ def predict(server, model, signature, **inputs):
     # "inputs" are columns, a list for each input. The other form, "instances", is rows,
     # a dictionary for each example, and answers "predictions".
     body = {"signature_name": signature, "inputs": inputs}
-    request = urllib.request.Request(
-        f"{server}/v1/models/{model}{VERSION}:predict",
-        json.dumps(body, default=_as_base64).encode(),
-        {"Content-Type": "application/json"},
-    )
+    url = f"{server}/v1/models/{model}{VERSION}:predict"
+    content = json.dumps(body, default=_as_base64).encode()
     try:
+        request = urllib.request.Request(
+            url, content, {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)["outputs"]
     except urllib.error.HTTPError as error:
@@ -48,6 +48,11 @@ def predict(server, model, signature, **inputs):
         reason = error.read().decode(errors="replace")
         where = f"{model}/{signature}: HTTP {error.code}"
         raise RuntimeError(f"{where}: {reason}") from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise RuntimeError(f"{server} does not answer: {reason}") from error
+    except (KeyError, ValueError) as error:
+        raise RuntimeError(f"{server} is not TensorFlow Serving") from error
 
 
 def _as_base64(value):
@@ -58,9 +63,9 @@ def _as_base64(value):
 def main(server="http://localhost:8501", *paths):
     """Prints as JSON the codes of two drawn examples, and of the files."""
     # Two seeds of two integers. The same seeds draw the same examples, on any server.
-    drawn = predict(server, "decoder", "sample", seed=[[7, 0], [7, 1]])
-    code = predict(server, "encoder", "encode", x=drawn["reconstruction"])
-    answer = {"z": drawn["z"], "z_mean": code["z_mean"]}
+    sample = predict(server, "decoder", "sample", seed=[[7, 0], [7, 1]])
+    code = predict(server, "encoder", "encode", x=sample["reconstruction"])
+    answer = {"z": sample["z"], "z_mean": code["z_mean"]}
     if paths:
         # The files as they are: smaller than their pixels as numbers. The server
         # decodes and resizes them, and makes colour grey, or grey colour, as needed.
@@ -72,4 +77,9 @@ def main(server="http://localhost:8501", *paths):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if "--help" in sys.argv:
+        sys.exit(__doc__.strip())
+    try:
+        main(*sys.argv[1:])
+    except (OSError, RuntimeError) as error:
+        sys.exit(f"Error: {error}")

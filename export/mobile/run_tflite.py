@@ -37,12 +37,17 @@ def main(folder):
     encoder = load(Path(folder, "encoder.tflite"))
     decoder = load(Path(folder, "decoder.tflite"))
     # Two seeds of two integers. The same seeds draw the same examples, everywhere.
-    drawn = decoder["sample"](seed=np.array([[7, 0], [7, 1]], "int32"))
-    code = encoder["encode"](x=drawn["reconstruction"])
-    answer = {"z": drawn["z"].tolist(), "z_mean": code["z_mean"].tolist()}
+    sample = decoder["sample"](seed=np.array([[7, 0], [7, 1]], "int32"))
+    code = encoder["encode"](x=sample["reconstruction"])
+    answer = {"z": sample["z"].tolist(), "z_mean": code["z_mean"].tolist()}
     json.dump(answer, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2 or "--help" in sys.argv:
+        sys.exit(__doc__.strip())
+    try:
+        main(sys.argv[1])
+    except (OSError, ValueError) as error:
+        sys.exit(f"Error: {error}")

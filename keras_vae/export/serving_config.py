@@ -232,7 +232,7 @@ _MODEL = """\
 """
 
 _BATCHING = """\
-# {mark} and replaces it with each export. Without this line it stays.
+# {mark}: each export replaces it, unless this line is gone.
 #
 # How TensorFlow Serving merges requests into batches:
 #
@@ -266,7 +266,7 @@ max_enqueued_batches {{ value: 64 }}
 """
 
 _MONITORING = """\
-# {mark} and replaces it with each export. Without this line it stays.
+# {mark}: each export replaces it, unless this line is gone.
 #
 # Metrics for Prometheus, on the port of the REST interface:
 #

@@ -22,7 +22,13 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_vae import VAE, networks, noise
-from keras_vae.export import export_saved_models, exported_models, saved_model
+from keras_vae.export import (
+    Endpoint,
+    export_saved_models,
+    exported_models,
+    saved_model,
+    verify,
+)
 from keras_vae.layers import Standardize
 from keras_vae.models.float32 import float32_copy
 
@@ -456,17 +462,10 @@ def test_a_version_that_exists_is_never_overwritten(vae, tmp_path, part):
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("version", [0, -1, 1.5, True])
-def test_a_version_is_a_positive_integer(vae, tmp_path, version):
-    with pytest.raises(ValueError, match="`version` should be an integer >= 1"):
-        export_saved_models(vae, tmp_path, version=version)
-    assert tree(tmp_path) == []
-
-
 def test_a_server_that_polls_sees_no_version_before_it_is_whole(
     vae, tmp_path, monkeypatch
 ):
-    seen = []
+    seen, versions = [], []
 
     def watch(function):
         def watched(*arguments, **options):
@@ -476,45 +475,165 @@ def test_a_server_that_polls_sees_no_version_before_it_is_whole(
 
         return watched
 
-    for name in ("_save", "write_warmup_requests"):
+    for name in ("_save", "_add_extra", "_check_answers"):
         monkeypatch.setattr(saved_model, name, watch(getattr(saved_model, name)))
     rename = Path.rename
 
     def renamed(source, target):
         contents = tree(source)
-        assert "assets.extra/tf_serving_warmup_requests" in contents
         rename(source, target)
         assert tree(target) == contents
+        if target.name == "1":
+            assert "assets.extra/tf_serving_warmup_requests" in contents
+            # The proof is there before what it proves, the configuration after it.
+            assert (tmp_path / "parity.npz").exists()
+            assert not (tmp_path / "models.config").exists()
+            versions.append(target.parent.name)
 
     monkeypatch.setattr(Path, "rename", renamed)
     export_saved_models(vae, tmp_path)
-    assert len(seen) == 4
+    assert len(seen) == 5 and sorted(versions) == ["decoder", "encoder"]
     for paths in seen:
         # A server takes a folder for a version if its name is a number.
         assert not [path for path in paths if re.match(r"(en|de)coder/\d", path)]
 
 
-@pytest.mark.parametrize("broken", ["_save", "rename", "write_serving_config"])
+@pytest.mark.parametrize("broken", ["_save", "rename", "serving_config"])
 def test_a_failure_leaves_nothing_behind(vae, tmp_path, monkeypatch, broken):
     export_saved_models(vae, tmp_path / "old")
     config = (tmp_path / "old" / "models.config").read_text()
+    parity = (tmp_path / "old" / "parity.npz").read_bytes()
     before = tree(tmp_path)
-    owner = Path if broken == "rename" else saved_model
-    original = getattr(owner, broken)
+    owner, name = saved_model, broken
+    if broken == "rename":
+        owner = Path
+    elif broken == "serving_config":
+        owner, name = saved_model.serving_config, "write_serving_config"
+    original = getattr(owner, name)
 
     def fail(*arguments, **options):
         # The first of two succeeds: what it did has to be undone.
-        if next(calls) == (1 if broken == "write_serving_config" else 2):
+        if next(calls) == (2 if broken in ("_save", "rename") else 1):
             raise OSError("no space left")
         return original(*arguments, **options)
 
-    monkeypatch.setattr(owner, broken, fail)
+    monkeypatch.setattr(owner, name, fail)
     for directory in ("old", "new/folder"):
         calls = itertools.count(1)
         with pytest.raises(OSError, match="no space left"):
             export_saved_models(vae, tmp_path / directory)
         assert tree(tmp_path) == before
     assert (tmp_path / "old" / "models.config").read_text() == config
+    assert (tmp_path / "old" / "parity.npz").read_bytes() == parity
+
+
+def test_nothing_is_published_that_verify_would_fail(vae, tmp_path, monkeypatch):
+    # A table with another decoder in it stands for a mistake in any endpoint.
+    other = small("dense", (2,), "bernoulli", hidden_units=(3,))
+    wrong = exported_models(vae)
+    decode = wrong["decoder"]["decode"]
+    function = exported_models(other)["decoder"]["decode"].function
+    wrong["decoder"]["decode"] = decode._replace(function=function)
+    monkeypatch.setattr(saved_model, "exported_models", lambda _: wrong)
+    with pytest.raises(RuntimeError, match="decoder/decode .*deviates"):
+        export_saved_models(vae, tmp_path / "a" / "b")
+    vae.encoder.weights[0].assign(tf.fill(vae.encoder.weights[0].shape, np.nan))
+    with pytest.raises(ValueError, match="`vae` should have weights that are finite"):
+        export_saved_models(vae, tmp_path / "a" / "b")
+    assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"version": 0}, "`version`"),
+        ({"version": -1}, "`version`"),
+        ({"version": 1.5}, "`version`"),
+        ({"version": True}, "`version`"),
+        ({"version": 2**63}, "`version`.*to 9223372036854775807"),
+        ({"version": 99999999999999999999}, "`version`"),
+        ({"max_batch_size": 99_999_999_999}, "`max_batch_size`.*fits in memory"),
+        ({"max_batch_size": 0}, "`max_batch_size`"),
+        ({"feature_names": ["one"]}, "`feature_names` should hold 2 names"),
+        ({"model_base_path": "here"}, "`model_base_path`"),
+        ({"data": np.full((3, 2), 7.0)}, "`data`.*support"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_work(
+    vae, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.setattr(saved_model, "_save", None)
+    with pytest.raises(ValueError, match=message):
+        export_saved_models(vae, tmp_path / "new", **options)
+    assert tree(tmp_path) == []
+
+
+def test_a_configuration_of_others_is_refused_before_the_work(
+    vae, tmp_path, monkeypatch
+):
+    (tmp_path / "models.config").write_text("- of another program")
+    monkeypatch.setattr(saved_model, "_save", None)
+    with pytest.raises(FileExistsError, match=r"models\.config should be a model conf"):
+        export_saved_models(vae, tmp_path)
+    assert tree(tmp_path) == ["models.config"]
+
+
+def test_what_a_killed_export_left_is_removed(vae, tmp_path):
+    left = tmp_path / "encoder" / ".keras_vae-tmp-killed"
+    (left / "1" / "variables").mkdir(parents=True)
+    (left / ".keras_vae-lock").touch()
+    (tmp_path / "encoder" / ".exporting-by-others").mkdir()
+    export_saved_models(vae, tmp_path)
+    names = {path.name for path in (tmp_path / "encoder").iterdir()}
+    assert names == {"1", ".exporting-by-others"}
+
+
+def test_what_stands_beside_a_saved_model(vae, tmp_path):
+    export = export_saved_models(vae, tmp_path, feature_names=["height", "weight"])
+    for name, folder in export.models.items():
+        about = json.loads((folder / "assets.extra/keras_vae.json").read_text())
+        assert (about["model"], about["version"]) == (name, 1)
+        assert about["feature_names"] == ["height", "weight"]
+        assert (about["data_shape"], about["latent_shape"]) == ([2], [3])
+        assert about["support"] == "[0, 1]"
+        loaded = tf.saved_model.load(folder).signatures
+        assert set(about["signatures"]) == set(loaded) - {"serving_default"}
+    with np.load(export.parity) as file:
+        assert file["version"] == 1
+
+
+class Scored(VAE):
+    """What a later model may be: a VAE that answers a question of its own."""
+
+
+@exported_models.register(Scored)
+def _(vae):
+    def score(inputs):
+        z = vae.posterior(vae.prepare(inputs["x"])).mean
+        return {"distance": tf.reduce_sum(z**2, axis=-1)}
+
+    def reference(inputs):
+        return {"distance": (vae.codes(inputs["x"]) ** 2).sum(-1)}
+
+    endpoint = Endpoint(
+        "score",
+        score,
+        {"x": tf.TensorSpec((None, *vae.data_shape), tf.float32, name="x")},
+        reference,
+        lambda data, seeds: {"x": data["x"]},
+    )
+    models = exported_models.dispatch(VAE)(vae)
+    return models | {"scorer": {"score": endpoint}}
+
+
+def test_a_further_model_is_one_entry_in_the_table(tmp_path):
+    encoder, decoder = networks.dense((2,), 3, hidden_units=(2,), seed=0)
+    export = export_saved_models(Scored(encoder, decoder), tmp_path)
+    assert list(export.models) == ["encoder", "decoder", "scorer"]
+    assert 'base_path: "/models/scorer"' in export.config.models.read_text()
+    assert (export.models["scorer"] / saved_model.METADATA).is_file()
+    results = {result.signature: result for result in verify(tmp_path)}
+    assert results["scorer/score"].verdict == "equal"
 
 
 def test_others_may_read_what_the_umask_lets_them(vae, tmp_path):
