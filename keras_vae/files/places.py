@@ -145,6 +145,26 @@ def take_place(new, path):
         (folder / ASIDE).rename(folder / REPLACED)
 
 
+def check_movable(path):
+    """Moves a folder aside and back: what cannot be replaced is told before the work.
+
+    Args:
+        path: Path of the folder.
+
+    Raises:
+        OSError: If it cannot be moved, as a mount point cannot.
+
+    Example:
+
+    >>> check_movable(tempfile.mkdtemp())
+    """
+    path = Path(path)
+    with _temporary_folder(path.parent) as folder:
+        with _set_aside(path, folder):
+            pass
+        _put_back(folder)
+
+
 @contextlib.contextmanager
 def _set_aside(path, folder):
     """Moves `path` into the temporary `folder`, and back if the block fails."""
