@@ -1,6 +1,7 @@
 """From settings and data to a compiled model."""
 
 import contextlib
+import itertools
 import math
 
 import keras
@@ -147,11 +148,12 @@ def _check_size(config, data, likelihood):
     encoder = [inputs, *hidden, 2 * config["latent_dim"]]
     decoder = [config["latent_dim"], *reversed(hidden), outputs]
     weights = sum(
-        a * b for sizes in (encoder, decoder) for a, b in zip(sizes, sizes[1:])
+        a * b for sizes in (encoder, decoder) for a, b in itertools.pairwise(sizes)
     )
     check_memory(
-        f"A network of {weights:.2g} weights", 16.0 * weights, "Make `hidden_units` or "
-        "`latent_dim` smaller, or the data."
+        f"A network of {weights:.2g} weights",
+        16.0 * weights,
+        "Make `hidden_units` or `latent_dim` smaller, or the data.",
     )
     draws = config["num_samples"]
     values = sum(encoder) + 2 * draws * sum(decoder)

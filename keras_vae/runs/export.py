@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import shutil
-from pathlib import Path
 
 from keras_vae import export
 from keras_vae.runs.run import write_config
@@ -21,23 +20,20 @@ def export_run(folder, config, data, vae):
     The same weights are exported once: what was broken off is completed, under the
     version that the run's settings have noted before it was begun.
     """
-    directory = Path(folder) / "export"
+    directory = folder / "export"
     weights = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
-    version, complete = _noted(directory, config, weights)
-    config["exported"] = {"version": version, "weights": weights}
-    write_config(folder, config)
     binarization = {"binarize": config["binarize"], "seed": config["seed"]}
+    version, complete = _noted(directory, config.get("exported") or {}, weights)
     if not complete:
-        names = data.feature_names
-        export.export_saved_models(vae, directory, version, feature_names=names)
-    test = examples(data, ("test", "validation", "train"), binarization)
-    export.write_parity(
-        vae,
-        directory / "parity.npz",
-        version=version,
-        data=test,
-        num_examples=min(16, len(test)),
-    )
+        _note(folder, config, version, weights, complete=False)
+        export.export_saved_models(
+            vae,
+            directory,
+            version,
+            data=examples(data, ("test", "validation", "train"), binarization),
+            feature_names=data.feature_names,
+        )
+        _note(folder, config, version, weights, complete=True)
     if config["exports"] == "all" and importlib.util.find_spec("ai_edge_litert"):
         convert_run(
             vae,
@@ -49,20 +45,24 @@ def export_run(folder, config, data, vae):
         )
 
 
-def _noted(directory, config, weights):
-    """The version to export as, and whether both of its models are there."""
-    noted = config.get("exported") or {}
+def _noted(directory, noted, weights):
+    """The version to export as, and whether it has been exported before."""
     models = [directory / name for name in ("encoder", "decoder")]
     if noted.get("weights") != weights:
         found = [int(p.name) for m in models for p in m.glob("*") if p.name.isdecimal()]
         return 1 + max(found, default=0), False
     version = noted["version"]
     there = [m / str(version) for m in models if (m / str(version)).is_dir()]
-    if len(there) == len(models):
+    if noted["complete"] and len(there) == len(models):
         return version, True
-    for half in there:  # one model without the other is of use to nobody
-        shutil.rmtree(half)
+    for path in there:  # of an export that was broken off
+        shutil.rmtree(path)
     return version, False
+
+
+def _note(folder, config, version, weights, complete):
+    config["exported"] = {"version": version, "weights": weights, "complete": complete}
+    write_config(folder, config)
 
 
 def convert_run(

@@ -219,7 +219,9 @@ def read_config(directory):
     config = {name: settings.SETTINGS[name].default for name in LATER} | config
     missing = sorted(settings.SETTINGS.keys() - config.keys())
     if missing:
-        raise ValueError(f"{path} is damaged: it has no {', '.join(map(repr, missing))}")
+        raise ValueError(
+            f"{path} is damaged: it has no {', '.join(map(repr, missing))}"
+        )
     try:
         settings.check({name: config[name] for name in settings.SETTINGS})
     except (TypeError, ValueError) as error:

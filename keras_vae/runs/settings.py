@@ -70,7 +70,7 @@ class Choice(tuple):
         return "[" + "|".join(self) + "]"
 
     def parse(self, text):
-        return self.check(text)
+        return self.check(text.lower())
 
     def check(self, value):
         if not isinstance(value, str):
@@ -140,6 +140,7 @@ class Scale:
     name = "NUMBER|" + "|".join(found)
 
     def parse(self, text):
+        text = text.lower()
         return self.check(text if text in self.found else float(text))
 
     def check(self, value):

@@ -47,19 +47,11 @@ def train(
             raise ValueError("`dataset` is what a new run needs. Received: None")
         _check_tensorboard(given)
     with written(place, resume=resume, overwrite=overwrite, say=say) as folder:
-        if resume:
-            config = _resumed_config(folder, output, given)
-        else:
-            config = given
+        config = _resumed_config(folder, output, given) if resume else given
         with progress("Reading data"):
             data = load_dataset(config)
-        if resume:
-            config["data"] = config.get("data") or data.description
-            model, history = _resumed(folder, config, data)
-        else:
-            config = _settled(config, data)
-            data.check_support(likelihoods.get(config["likelihood"]))
-            model, history = build(config, data), []
+        begin = _resumed if resume else _new
+        config, model, history = begin(folder, config, data)
         write_config(folder, config)
         for line in summary(model, config, data):
             say(line)
@@ -175,13 +167,21 @@ def _resumed_config(folder, output, given):
     return {**saved, **given}
 
 
+def _new(folder, config, data):
+    """Settings that fit the data, the model as it begins, and no history."""
+    config = _settled(config, data)
+    data.check_support(likelihoods.get(config["likelihood"]))
+    return config, build(config, data), []
+
+
 def _resumed(folder, config, data):
-    """The model as it was after its last epoch, and the rows of those before."""
+    """Settings, the model as it was after its last epoch, the rows of those before."""
+    config.setdefault("data", data.description)
     history = [{**row, "epoch": int(row["epoch"])} for row in Run(folder).history]
     places = [folder / name for name in ("model.keras", "checkpoint.keras")]
     missing = [path for path in places if not path.exists()]
     if len(history) <= 1 and places[1] in missing:
-        return build(config, data), []  # it was stopped before its first epoch ended
+        return config, build(config, data), []  # stopped before its first epoch ended
     model, epochs = None, 0
     if not missing:
         model = load(places[1])
@@ -191,10 +191,11 @@ def _resumed(folder, config, data):
     if missing:
         raise ValueError(
             f"The run at {folder} was trained for {max(epochs, len(history))} epochs, "
-            f"and {missing[0].name} does not hold them: which epoch was the best is not "
-            "known. Bring that file back, or start anew (--overwrite, overwrite=True)."
+            f"and {missing[0].name} does not hold them: which epoch was the best is "
+            "not known. Bring that file back, or start anew (--overwrite, "
+            "overwrite=True)."
         )
-    return model, history[:epochs]
+    return config, model, history[:epochs]
 
 
 def _fit(model, data, config, recorder, callbacks):
