@@ -52,6 +52,8 @@ def written(output, *, resume=False, overwrite=False, say=print):
     """
     sweep_run(output)
     beside = output.with_name(f"{files.MARK}new-{output.name}")
+    for folder in (output, beside):  # one that was killed may not be a run yet
+        files.sweep(folder)
     _check(output, beside, resume, overwrite)
     with contextlib.ExitStack() as locks:
         made = [beside]
@@ -66,7 +68,7 @@ def written(output, *, resume=False, overwrite=False, say=print):
             if not resume:
                 say(f"A new run for {output} was broken off: it is started anew.")
                 keep_foreign(beside, output)
-                shutil.rmtree(beside)
+                files.remove_folder(beside)
         folder = output
         if is_run(beside) or (is_run(output) and not resume):
             folder = beside
@@ -193,7 +195,8 @@ def _clear(folder):
     """Removes what a run consists of from a folder, and nothing else."""
     kept = set(foreign(folder))
     for place, _, names in os.walk(folder, topdown=False):
-        for name in names:
+        # By its settings it is known as ours: they go last.
+        for name in sorted(names, key="config.json".__eq__):
             path = Path(place) / name
             if path.relative_to(folder) not in kept and name != LOCK:
                 path.unlink()
