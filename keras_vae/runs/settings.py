@@ -369,7 +369,12 @@ SETTINGS = {
 }
 
 
-def check(given, spell=str):
+def in_python(name):
+    """A setting as an argument of `train` is spelled."""
+    return f"`{name}`"
+
+
+def check(given, spell=in_python):
     """Checks settings and returns them as JSON holds them.
 
     Args:
@@ -407,7 +412,7 @@ def check(given, spell=str):
     return checked
 
 
-def check_together(settings, spell=str):
+def check_together(settings, spell=in_python):
     """Raises a `ValueError` where settings do not go together.
 
     Args:
@@ -436,7 +441,7 @@ def check_together(settings, spell=str):
         )
 
 
-def check_resumed(given, spell=str):
+def check_resumed(given, spell=in_python):
     """Raises a `ValueError` if a run that is resumed is given settings anew.
 
     Args:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_vae import files, likelihoods
 from keras_vae.callbacks import RunRecorder
@@ -170,7 +171,15 @@ def _resumed_config(folder, output, given):
 def _new(folder, config, data):
     """Settings that fit the data, the model as it begins, and no history."""
     config = _settled(config, data)
-    data.check_support(likelihoods.get(config["likelihood"]))
+    likelihood = likelihoods.get(config["likelihood"])
+    batches = data.train.batches(config["batch_size"], binarize=config["binarize"])
+    x = next(batches.as_numpy_iterator())
+    if not np.all(likelihood.support.contains(x)):
+        raise ValueError(
+            f"`dataset` should be in the support of the likelihood "
+            f"{likelihood.identifier!r}: {likelihood.support}. Received: "
+            f"{data.values_in_words}"
+        )
     return config, build(config, data), []
 
 

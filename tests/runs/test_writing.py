@@ -117,8 +117,7 @@ def test_overwriting_ended_at_every_file_operation(old, how, tmp_path_factory):
     assert words == "" and seed_of(old) == 2
     assert length > 50
     seen = set()
-    # Each operation of the end, when one run takes the place of the other, and some
-    # of those before.
+    # Most of the end, when one run takes the place of the other, and some of the rest.
     for at in (*range(1, length - 40, 23), *range(length - 40, length + 1, 2)):
         shutil.rmtree(parent)
         shutil.copytree(kept, old, symlinks=True)
