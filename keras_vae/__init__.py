@@ -38,6 +38,7 @@ from keras_vae import (
 from keras_vae.export import export_saved_models, export_tflite
 from keras_vae.layers import Sampling
 from keras_vae.models import VAE
+from keras_vae.runs import load
 from keras_vae.version import __version__
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "files",
     "layers",
     "likelihoods",
+    "load",
     "models",
     "networks",
     "noise",

@@ -6,6 +6,8 @@ that compute: `keras-vae --help` answers at once.
 
 import importlib.metadata
 import os
+import signal
+import threading
 
 import click
 
@@ -54,6 +56,9 @@ def main():
     """Train a variational autoencoder, and use it."""
     # The end of a data set is no news, nor is a GPU that is not there.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # A service that is stopped ends as by Ctrl-C: in good order.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 for commands in SECTIONS.values():

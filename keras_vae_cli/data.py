@@ -23,8 +23,8 @@ class Model:
 
     def __init__(self, path):
         self.keras_vae = import_keras_vae()
-        self.vae = self.keras_vae.runs.load_vae(path)
         self.run = self.keras_vae.runs.Run(path) if path.is_dir() else None
+        self.vae = self.keras_vae.load(path)
         if self.vae.conditions:
             names = ", ".join(map(repr, self.vae.conditions))
             raise click.ClickException(
@@ -47,22 +47,17 @@ class Model:
             source: Name or path, or `None` for what the run was trained on.
             data_dir: Where tensorflow-datasets keeps its data.
         """
-        config, drawn = {}, {}
         if self.run is not None:
-            config = self.run.config
-            drawn = {"binarize": config["binarize"], "seed": config["seed"]}
-            if data_dir is not None:
-                config["data_dir"] = data_dir
-        if source is None:
-            return self.run.dataset(), drawn
+            data = self.run.dataset(source, data_dir=data_dir)
+            return data, self.run.binarization
         data = self.keras_vae.datasets.load(
             source,
             data_dir=data_dir,
             validation_fraction=0,
             test_fraction=0,
-            **_as_trained(self.vae, source, config),
+            **_as_trained(self.vae, source),
         )
-        return data, drawn
+        return data, {}
 
     def save(self, figure, path):
         """Writes a figure."""
@@ -179,11 +174,9 @@ class Data(Model):
         return ((x, np.zeros(len(x), "int64")) for x in batches)
 
 
-def _as_trained(vae, source, config):
-    """How new data are read, so that they are what the model was trained on."""
-    if source.endswith(".csv"):
-        return {"label_column": config.get("label_column")}
-    if source == "digits" or source.endswith((".npy", ".npz")):
+def _as_trained(vae, source):
+    """How images are read for a file alone, which knows no data."""
+    if source == "digits" or source.endswith((".csv", ".npy", ".npz")):
         return {}
     if len(vae.data_shape) != 3:
         return {}

@@ -1,5 +1,6 @@
 """`keras-vae export | convert | verify`: what leaves for a server or a phone."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -62,8 +63,9 @@ def export(model, output, model_version, model_base_path, max_batch_size):
     """
     output = _folder(model, output)
     keras_vae = import_keras_vae()
-    vae = keras_vae.runs.load_vae(model)
-    with report.progress("Exporting encoder and decoder, and recording their answers"):
+    vae = keras_vae.load(model)
+    progress = report.progress("Exporting encoder and decoder, proving their answers")
+    with _one_writer(keras_vae, model), progress:
         saved = keras_vae.export.export_saved_models(
             vae,
             output,
@@ -71,7 +73,6 @@ def export(model, output, model_version, model_base_path, max_batch_size):
             model_base_path=model_base_path,
             max_batch_size=max_batch_size,
         )
-        keras_vae.export.write_parity(vae, output / "parity.npz", version=saved.version)
     for path in (saved.encoder, saved.decoder, *saved.config, output / "parity.npz"):
         click.echo(path)
     click.echo(f"Next:\n  keras-vae verify {output}")
@@ -114,11 +115,12 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
     if output is None:
         output = _folder(model, None) / file_format
     check_folder(output.absolute())
-    model = open_model(model)
+    path, model = model, open_model(model)
     keras_vae, vae, data, drawn = model.keras_vae, model.vae, None, None
     if source is not None or model.run is not None:
         data, drawn = model.open_dataset(source, data_dir)
-    with report.progress("Converting encoder and decoder, and measuring the files"):
+    progress = report.progress("Converting encoder and decoder, measuring the files")
+    with _one_writer(keras_vae, path), progress:
         if file_format == "onnx":
             x = data and keras_vae.runs.examples(data, ("train",), drawn)
             written = keras_vae.export.export_onnx(vae, output, data=x)
@@ -127,12 +129,12 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
                 vae, output, quantize, integer_io=integer_io
             )
         else:
-            written = keras_vae.runs.tflite(
+            written = keras_vae.runs.convert_run(
                 vae,
                 output,
                 data,
                 quantize=quantize,
-                drawn=drawn,
+                binarization=drawn,
                 integer_io=integer_io,
             )
     if file_format == "tflite":
@@ -187,3 +189,10 @@ def _folder(model, output):
     folder = model / "export" if output is None else output
     check_folder(folder.absolute())
     return folder
+
+
+def _one_writer(keras_vae, model):
+    """Refuses to write to a run that another process is writing to."""
+    if model.is_dir():
+        return keras_vae.files.locked(model)
+    return contextlib.nullcontext()

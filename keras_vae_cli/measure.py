@@ -36,7 +36,7 @@ def info(model):
     MODEL is the directory of a run, or a .keras file.
     """
     keras_vae = import_keras_vae()
-    vae = keras_vae.runs.load_vae(model)
+    vae = keras_vae.load(model)
     rows = _model_rows(vae)
     if not model.is_dir():
         report.print_table(str(model), None, rows)

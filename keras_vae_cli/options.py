@@ -10,16 +10,8 @@ from pathlib import Path
 
 import click
 
-NETWORKS = ("dense", "convolutional", "residual")
-LIKELIHOODS = (
-    "bernoulli",
-    "categorical",
-    "continuous_bernoulli",
-    "discretized_logistic",
-    "gaussian",
-    "laplace",
-    "poisson",
-)
+from keras_vae_cli.package import standalone
+
 SPLITS = ("test", "validation", "train")
 FIGURES = (".png", ".pdf", ".svg")
 ARRAYS = (".npy", ".npz", ".csv")
@@ -45,21 +37,6 @@ class Name(click.Choice):
         super().fail(f"{message}{hint}", param, ctx)
 
 
-class Shape(Spelled):
-    """`28` or `28x32`: the height and width of an image."""
-
-    name = "HEIGHTxWIDTH"
-
-    def convert(self, value, param, ctx):
-        try:
-            sizes = [int(size) for size in str(value).lower().split("x")]
-        except ValueError:
-            sizes = []
-        if len(sizes) not in (1, 2) or min(sizes) < 1:
-            self.fail(f"{value!r} is not of the form 28 or 28x32.", param, ctx)
-        return (sizes[0], sizes[-1])
-
-
 class Integers(Spelled):
     """`200,200`: several integers."""
 
@@ -79,23 +56,6 @@ class Integers(Spelled):
             message = f"{value!r} is not of the form 200,200, from {self.minimum} on."
             self.fail(message, param, ctx)
         return integers
-
-
-class Scale(Spelled):
-    """A positive number, or how the scale is found."""
-
-    name = "NUMBER|learned|learned_per_output|optimal"
-
-    def convert(self, value, param, ctx):
-        if str(value).lower() in ("learned", "learned_per_output", "optimal"):
-            return value.lower()
-        try:
-            number = float(value)
-        except ValueError:
-            number = 0.0
-        if not 0 < number < float("inf"):
-            self.fail(f"{value!r} is not one of {self.name}.", param, ctx)
-        return number
 
 
 class Quantizations(Spelled):
@@ -136,6 +96,9 @@ class ModelPath(click.Path):
 
     def convert(self, value, param, ctx):
         path = super().convert(value, param, ctx)
+        if not path.exists():
+            # It may have been ended while it was being replaced.
+            standalone("files/places.py").sweep(path.absolute().parent)
         if not path.exists():
             self.fail(f"there is no {path}.{nearest(path)}", param, ctx)
         if path.is_file() and path.suffix != ".keras":
@@ -184,7 +147,6 @@ def nearest(path):
 
 
 positive = click.IntRange(min=1)
-not_negative = click.FloatRange(min=0)
 # A count of examples or draws is a word of a seed, which has 32 bits.
 count = click.IntRange(1, 2**31 - 1)
 seed_type = click.IntRange(0, 2**32 - 1)

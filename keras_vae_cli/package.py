@@ -1,11 +1,26 @@
 """Importing the package itself, when a command needs it."""
 
 import contextlib
+import importlib.util
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import click
+
+
+def standalone(file):
+    """A file of the package that imports nothing of it, without the package.
+
+    The package imports TensorFlow, which takes seconds.
+    """
+    package = importlib.util.find_spec("keras_vae").submodule_search_locations[0]
+    name = f"keras_vae_cli.{Path(file).stem}"
+    spec = importlib.util.spec_from_file_location(name, Path(package, file))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def import_keras_vae():
@@ -17,7 +32,7 @@ def import_keras_vae():
     warnings.showwarning = lambda message, *place: click.echo(
         f"Warning: {message}", err=True
     )
-    with _silent_stderr():
+    with silent_stderr():
         import tensorflow as tf
 
         import keras_vae
@@ -27,7 +42,7 @@ def import_keras_vae():
 
 
 @contextlib.contextmanager
-def _silent_stderr():
+def silent_stderr():
     """TensorFlow's C++ writes to the file descriptor before its level can be set."""
     sys.stderr.flush()
     saved = os.dup(2)

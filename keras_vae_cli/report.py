@@ -165,6 +165,8 @@ def print_run(run):
         "export/decoder",
         "export/tflite",
     ):
+        if name.startswith("export") and run.config["exports"] == "none":
+            continue
         path = run.directory / name
         versions = [p for p in path.glob("*") if p.name.isdecimal()]
         if path.exists():

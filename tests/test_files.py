@@ -35,7 +35,6 @@ def kill(monkeypatch):
                 monkeypatch.setattr(
                     places, "_remove", lambda folder, lock: os.close(lock)
                 )
-                monkeypatch.setattr(places, "_put_back", lambda folder: None)
                 raise Killed
             return method(self, target)
 

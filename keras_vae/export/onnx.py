@@ -54,7 +54,7 @@ def export_onnx(vae, directory, *, data=None, version=1):
     Example:
 
     >>> import keras_vae
-    >>> vae = keras_vae.runs.load_vae("runs/digits")  # doctest: +SKIP
+    >>> vae = keras_vae.load("runs/digits")  # doctest: +SKIP
     >>> report = export_onnx(vae, "onnx")  # doctest: +SKIP
 
     Reference:

@@ -1,13 +1,24 @@
 """Files and folders that appear whole or not at all."""
 
 from keras_vae.files.formats import read_csv, write_arrays, write_csv, write_json
-from keras_vae.files.places import MARK, atomic, locked, staged, sweep, take_place
+from keras_vae.files.places import (
+    MARK,
+    atomic,
+    check_movable,
+    locked,
+    remove_folder,
+    staged,
+    sweep,
+    take_place,
+)
 
 __all__ = [
     "MARK",
     "atomic",
+    "check_movable",
     "locked",
     "read_csv",
+    "remove_folder",
     "staged",
     "sweep",
     "take_place",

@@ -139,23 +139,52 @@ def take_place(new, path):
         new.rename(path)
         return
     with _temporary_folder(path.parent) as folder:
-        with _set_aside(path, folder):
-            new.rename(path)
+        _set_aside(path, folder)
+        new.rename(path)
         # From here on it is rubbish: a removal that is broken off is not undone.
         (folder / ASIDE).rename(folder / REPLACED)
 
 
-@contextlib.contextmanager
+def remove_folder(path):
+    """Removes a folder as one: it is there, or it is rubbish that a sweep removes.
+
+    Args:
+        path: Path of the folder.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> remove_folder(folder)
+    >>> folder.exists()
+    False
+    """
+    path = Path(path)
+    with _temporary_folder(path.parent) as folder:
+        path.rename(folder / REPLACED)
+
+
+def check_movable(path):
+    """Moves a folder aside and back: what cannot be replaced is told before the work.
+
+    Args:
+        path: Path of the folder.
+
+    Raises:
+        OSError: If it cannot be moved, as a mount point cannot.
+
+    Example:
+
+    >>> check_movable(tempfile.mkdtemp())
+    """
+    path = Path(path)
+    with _temporary_folder(path.parent) as folder:
+        _set_aside(path, folder)
+
+
 def _set_aside(path, folder):
-    """Moves `path` into the temporary `folder`, and back if the block fails."""
-    aside = folder / ASIDE
-    aside.mkdir()
-    path.rename(aside / path.name)
-    try:
-        yield
-    except BaseException:
-        _put_back(folder)
-        raise
+    """Moves what is at `path` into a temporary folder, whose end puts it back."""
+    (folder / ASIDE).mkdir()
+    path.rename(folder / ASIDE / path.name)
 
 
 def _put_back(temporary):
@@ -244,11 +273,6 @@ def _sweep_temporary(path):
     descriptor = _lock(path, certain=True)
     if descriptor is None:
         return
-    try:
-        _put_back(path)
-    except OSError:
-        os.close(descriptor)
-        raise
     _remove(path, descriptor)
 
 
@@ -269,7 +293,15 @@ def _temporary_folder(parent):
 
 
 def _remove(folder, descriptor):
-    """Removes a temporary folder; the lock last, so that it is ours until then."""
+    """Removes a temporary folder; the lock last, so that it is ours until then.
+
+    What was set aside in it is put back first. Where that fails it stays, for a sweep.
+    """
+    try:
+        _put_back(folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
     for path in folder.iterdir():
         if path.name != LOCK:
             if path.is_dir() and not path.is_symlink():

@@ -1,6 +1,9 @@
 """A run: its files, the same again from the same seed, broken off and resumed."""
 
+import contextlib
+import errno
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import pytest
 import keras_vae
 from keras_vae import runs
 from keras_vae.callbacks import RunRecorder
+from keras_vae.runs.build import choose_likelihood
 
 SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
 
@@ -133,18 +137,193 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert history(longer.directory) == history(whole.directory)
 
 
-def test_resuming_keeps_epochs_and_exports_and_refuses_other_data(tmp_path):
+def test_resuming_keeps_settings_and_exports_the_same_weights_once(tmp_path):
     path = tmp_path / "run"
     train("digits", path, **SETTINGS, patience=7, exports="saved_models")
-    run = train(None, path, resume=True, exports="saved_models")
-    assert (run.config["epochs"], run.config["patience"]) == (3, 7)
+    run = runs.train(None, path, resume=True)
+    names = ("epochs", "patience", "exports")
+    assert [run.config[name] for name in names] == [3, 7, "saved_models"]
     assert len(run.history) == 3
-    # A version that exists, and is perhaps being served, is left alone.
-    for version in ("1", "2"):
-        assert (path / "export" / "encoder" / version / "saved_model.pb").exists()
-    assert train(None, path, epochs=4, resume=True).config["epochs"] == 4
-    with pytest.raises(ValueError, match="`dataset`.*'digits'.*'mnist'"):
-        train("mnist", path, resume=True)
+    assert versions(path) == [{"1"}, {"1"}]
+    # Of an export that was broken off: one model of a version without the other.
+    config = json.loads((path / "config.json").read_text())
+    config["exported"]["complete"] = False
+    (path / "config.json").write_text(json.dumps(config))
+    shutil.rmtree(path / "export" / "decoder" / "1")
+    runs.train(None, path, resume=True)
+    assert versions(path) == [{"1"}, {"1"}]
+    assert keras_vae.export.verify(path / "export")
+    # Other weights are another version; the one that is perhaps being served stays.
+    run = runs.train(None, path, epochs=4, resume=True)
+    assert run.config["epochs"] == 4
+    assert versions(path) == [{"1", "2"}, {"1", "2"}]
+    before = run.config["exported"]
+    run = train(None, path, epochs=5, resume=True, exports="none")
+    assert versions(path) == [{"1", "2"}, {"1", "2"}]
+    assert run.config["exports"] == "none" and run.config["exported"] == before
+
+
+def versions(path):
+    export = path / "export"
+    return [{p.name for p in (export / m).iterdir()} for m in ("encoder", "decoder")]
+
+
+def test_a_resumed_run_refuses_other_settings_and_data(run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(run.directory, path)
+    for given, message in (
+        ({"dataset": "mnist"}, "`dataset`.*'digits'.*'mnist'"),
+        ({"latent_dim": 4}, "keeps its settings: leave out `latent_dim`"),
+        ({"overwrite": True}, "exclude"),
+    ):
+        given = {"dataset": None, **given}
+        with pytest.raises(ValueError, match=message):
+            runs.train(given.pop("dataset"), path, resume=True, **given)
+    assert history(path) == history(run.directory)
+
+
+def test_a_run_knows_its_data(tmp_path, monkeypatch):
+    """From any folder, and changed: by the values, by the order of the columns."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 2)) * (1, 100)
+
+    def write(folder, x, names):
+        folder.mkdir(exist_ok=True)
+        table = folder / "t.csv"
+        np.savetxt(table, x, delimiter=",", header=",".join(names), comments="")
+
+    here, there = tmp_path / "here", tmp_path / "there"
+    write(here, x, ["a", "b"])
+    write(there, 1000 * x, ["a", "b"])
+    monkeypatch.chdir(here)
+    run = train("t.csv", tmp_path / "run", **SETTINGS)
+    assert run.config["dataset"] == str(here / "t.csv")
+    assert [c["name"] for c in run.config["data"]["columns"]] == ["a", "b"]
+    monkeypatch.chdir(there)
+    train_x = run.dataset().train.x
+    np.testing.assert_allclose(
+        sorted(run.dataset("t.csv").train.x[:, 0]), np.sort(1000 * x[:, 0]), rtol=1e-6
+    )
+    # Other data are matched by name.
+    write(there, x[:, ::-1], ["b", "a"])
+    np.testing.assert_allclose(run.dataset("t.csv").train.x, x, rtol=1e-6)
+    write(there, x, ["b", "c"])
+    with pytest.raises(ValueError, match="'a'"):
+        run.dataset("t.csv")
+    np.testing.assert_array_equal(run.dataset().train.x, train_x)
+    write(here, x + 1, ["a", "b"])
+    for read in (run.dataset, lambda: train(None, run.directory, resume=True)):
+        with pytest.raises(ValueError, match="t.csv has changed"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("history.csv", None, "history.csv does not hold them"),
+        ("history.csv", "epoch,beta,val_elbo\n1,1,-9\n", "history.csv does not hold"),
+        (
+            "history.csv",
+            "epoch,beta,val_elbo\n1,1,x\n",
+            "history.csv is damaged: .*'x'",
+        ),
+        ("history.csv", "epoch,beta\n2,1\n", "history.csv is damaged: its epochs"),
+        ("history.csv", "nonsense\n1\n", "history.csv is damaged"),
+        ("model.keras", None, "model.keras does not hold them"),
+        ("checkpoint.keras", None, "checkpoint.keras does not hold them"),
+        ("checkpoint.keras", "x", "checkpoint.keras cannot be read.*damaged"),
+        ("config.json", ("binarize", None), "config.json is damaged.*no 'binarize'"),
+        ("config.json", ("seed", "x"), "config.json is damaged: `seed` should be"),
+    ],
+)
+def test_a_damaged_run_is_not_resumed(run, tmp_path, name, content, message):
+    """Never again from trained weights as epoch 1."""
+    path = tmp_path / "run"
+    shutil.copytree(run.directory, path)
+    file = path / name
+    if isinstance(content, tuple):
+        config = json.loads(file.read_text())
+        config[content[0]] = content[1]
+        if content[1] is None:
+            del config[content[0]]
+        content = json.dumps(config)
+    file.unlink() if content is None else file.write_text(content)
+    files = {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    with pytest.raises(ValueError, match=message):
+        train(None, path, resume=True, epochs=4)
+    assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == files
+
+
+def test_a_run_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train("digits", ".", **{**SETTINGS, "epochs": 1})
+    assert (tmp_path / "model.keras").exists()
+    with pytest.raises(ValueError, match="you are in it.*cd .."):
+        train("digits", ".", **SETTINGS, overwrite=True)
+    assert len(train(None, ".", resume=True, epochs=2).history) == 2
+
+
+def test_what_is_read_and_built_is_said_before_training(tmp_path):
+    said, done = [], []
+
+    @contextlib.contextmanager
+    def progress(words):
+        yield
+        done.append(words)
+
+    settings = {**SETTINGS, "epochs": 1, "tensorboard": True}
+    path = tmp_path / "run"
+    train("digits", path, **settings, say=said.append, progress=progress)
+    said = "\n".join(said)
+    for words in (
+        "8 x 8 x 1, values from 0 to 1, 10 labels; 1,437 train, 180 validation",
+        # 64·16 + 16 and twice 16·4 + 4; 4·16 + 16 and 16·64 + 64.
+        "encoder: dense, layers of 16, 4, 4; 1,176 parameters",
+        "decoder: dense, layers of 16, 64; 1,168 parameters",
+        "4 latent dimensions, likelihood bernoulli, prior StandardNormal, beta 1",
+    ):
+        assert words in said
+    assert said.count("no compression rate") == 1
+    assert done == ["Reading data", done[1], "Drawing figures"]
+    assert list((path / "logs").rglob("events.out.tfevents*"))
+
+
+def test_the_likelihood_follows_the_data(tmp_path):
+    rng = np.random.default_rng(0)
+    bytes_ = rng.integers(0, 256, (40, 8, 8, 3)).astype("uint8")
+    for x, likelihood in (
+        (bytes_, "discretized_logistic"),
+        (rng.uniform(size=(40, 8, 8, 3)).astype("float32"), "gaussian"),
+        (bytes_[..., :1], "bernoulli"),
+        (rng.integers(0, 2, (40, 5)).astype(bool), "bernoulli"),
+        (rng.normal(size=(40, 5)).astype("float32"), "gaussian"),
+        (rng.poisson(3.0, (40, 5)), "gaussian"),
+    ):
+        np.save(tmp_path / "x.npy", x)
+        data = keras_vae.datasets.load(tmp_path / "x.npy")
+        assert choose_likelihood(data) == likelihood
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [{"latent_dim": 10**9}, {"num_samples": 10**6}, {"hidden_units": [10**7, 10**7]}],
+)
+def test_what_no_machine_has_memory_for_is_refused_before_work(tmp_path, absurd):
+    with pytest.raises(ValueError, match="GB of memory.*Make `"):
+        train("digits", tmp_path / "run", **{**SETTINGS, **absurd})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
+    class Full(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
+
+    path = tmp_path / "run"
+    with pytest.raises(OSError, match="No space left.*--resume.*model.keras"):
+        train("digits", path, **SETTINGS, callbacks=[Full()])
+    assert len(train(None, path, resume=True).history) == 3
 
 
 def test_fractions_of_zero_leave_everything_to_train_with(tmp_path):
@@ -262,7 +441,7 @@ def test_a_loss_that_explodes_leaves_the_last_good_weights(tmp_path, binarize):
             binarize=binarize,
             callbacks=[Explode()],
         )
-    vae = runs.load_vae(tmp_path / "run")
+    vae = keras_vae.load(tmp_path / "run")
     assert all(np.isfinite(weight).all() for weight in vae.get_weights())
     assert len(runs.Run(tmp_path / "run").history) == 1
 
@@ -285,7 +464,7 @@ def test_directories_that_are_not_ours_are_left_alone(run, tmp_path):
     ("arguments", "message"),
     [
         ({"scale": 0.1}, "`scale` belongs to"),
-        ({"likelihood": "gaussian", "binarize": "dynamic"}, "`binarize` makes data"),
+        ({"likelihood": "gaussian", "binarize": "dynamic"}, "`binarize` belongs to"),
         ({"beta_schedule": "cosine"}, "`beta_schedule`"),
         ({"likelihood": "bernouli"}, "bernoulli"),
         ({"network": "conv"}, "convolutional"),
@@ -304,13 +483,13 @@ def test_damaged_and_foreign_models_are_told(run, tmp_path):
     for content in (b"", b"not a model", whole[: len(whole) // 2]):
         damaged.write_bytes(content)
         with pytest.raises(ValueError, match="damaged"):
-            runs.load_vae(damaged)
+            keras_vae.load(damaged)
     foreign = tmp_path / "foreign.keras"
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(foreign)
     with pytest.raises(ValueError, match="Received: a Sequential"):
-        runs.load_vae(foreign)
+        keras_vae.load(foreign)
     with pytest.raises(ValueError, match="no such file"):
-        runs.load_vae(tmp_path / "nothing.keras")
+        keras_vae.load(tmp_path / "nothing.keras")
 
 
 def test_config_is_what_the_run_was_trained_with(run):

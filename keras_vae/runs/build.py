@@ -1,0 +1,175 @@
+"""From settings and data to a compiled model."""
+
+import contextlib
+import itertools
+import math
+
+import keras
+import numpy as np
+
+from keras_vae import likelihoods, networks, schedules
+from keras_vae.layers import Standardize
+from keras_vae.memory import check_memory
+from keras_vae.models import VAE
+
+SCALED = ("gaussian", "laplace")
+
+
+def build(config, data):
+    """The model that settings describe, compiled, in the precision asked for."""
+    with _precision(config["mixed_precision"]):
+        keras.utils.set_random_seed(config["seed"])
+        model = MODELS[config["model"]](config, data)
+        model.compile(keras.optimizers.Adam(config["learning_rate"]))
+        return model
+
+
+def _build_vae(config, data):
+    likelihood = likelihoods.get(config["likelihood"])
+    if config["scale"] is not None:
+        likelihood = type(likelihood)(scale=config["scale"])
+    standardize = None
+    if data.is_image:
+        data_mean, _ = data.train.moments(max_examples=10_000)
+    else:
+        # Standardised data have the mean 0.
+        data_mean = np.zeros(data.data_shape, "float32")
+        if config["likelihood"] in SCALED:
+            standardize = Standardize(data.mean, data.scale)
+        else:
+            data_mean = data.mean
+    architecture = {}
+    if config["hidden_units"] is not None:
+        architecture["hidden_units"] = tuple(config["hidden_units"])
+    _check_size(config, data, likelihood)
+    encoder, decoder = networks.get(config["network"])(
+        data.data_shape,
+        config["latent_dim"],
+        likelihood,
+        data_mean=data_mean,
+        seed=config["seed"],
+        **architecture,
+    )
+    steps = data.train.steps_per_epoch(config["batch_size"])
+    warmup_steps = max(1, steps * config["warmup_epochs"])
+    beta, capacity = config["beta"], config["capacity"]
+    if config["beta_schedule"] == "linear":
+        beta = schedules.LinearWarmup(warmup_steps, end=beta)
+    elif config["beta_schedule"] == "cyclical":
+        beta = schedules.Cyclical(
+            steps * config["epochs"], num_cycles=config["num_cycles"], end=beta
+        )
+    if capacity is not None:
+        capacity = schedules.LinearWarmup(warmup_steps, end=capacity)
+    return VAE(
+        encoder,
+        decoder,
+        likelihood=likelihood,
+        beta=beta,
+        capacity=capacity,
+        free_bits=config["free_bits"],
+        num_samples=config["num_samples"],
+        standardize=standardize,
+        seed=config["seed"],
+    )
+
+
+# What builds the model of each name in `settings.MODELS`.
+MODELS = {"vae": _build_vae}
+
+
+def choose_likelihood(data):
+    """Name of the likelihood that suits data for which none was asked for."""
+    batches = data.train.batches(1000).as_numpy_iterator()
+    if data.train.in_memory and data.train.value_range == (0, 1):
+        batches = [data.train.x]
+    x = next(iter(batches))
+    if np.isin(x, (0, 1)).all():
+        return "bernoulli"
+    if not data.is_image:
+        return "gaussian"
+    if data.data_shape[-1] == 1 or x.min() < 0 or x.max() > 1:
+        return "bernoulli"  # what lies outside [0, 1] is refused, with what mends it
+    levels = 255.0 * x
+    is_8_bit = np.abs(levels - np.round(levels)).max() < 1e-3
+    return "discretized_logistic" if is_8_bit else "gaussian"
+
+
+def is_grey_bernoulli(config, data):
+    """Whether grey data are explained as probabilities: their bits are no rate."""
+    if config["likelihood"] != "bernoulli" or config["binarize"] != "none":
+        return False
+    x = next(data.train.batches(100).as_numpy_iterator())
+    return not np.isin(x, (0, 1)).all()
+
+
+def summary(model, config, data):
+    """Lines that say what is trained with what."""
+    described = data.description
+    parts = ", ".join(f"{n:,} {name}" for name, n in described["num_examples"].items())
+    low, high = described["value_range"]
+    shape = " x ".join(map(str, data.data_shape))
+    labels = f", {data.num_classes} labels" if data.num_classes else ""
+    yield f"data: {described['source']}"
+    yield f"  {shape}, values from {low:g} to {high:g}{labels}; {parts}"
+    for part in (model.encoder, model.decoder):
+        units = [
+            str(layer.units if hasattr(layer, "units") else layer.filters)
+            for layer in part.layers
+            if hasattr(layer, "units") or hasattr(layer, "filters")
+        ]
+        yield (
+            f"{part.name}: {config['network']}, layers of {', '.join(units)}; "
+            f"{part.count_params():,} parameters"
+        )
+    scale = f" (scale {config['scale']})" if config["scale"] is not None else ""
+    beta = f"beta {config['beta']:g} ({config['beta_schedule']})"
+    prior = type(model.prior).__name__
+    yield (
+        f"model: {config['model']}, {model.latent_dim} latent dimensions, likelihood "
+        f"{config['likelihood']}{scale}, prior {prior}, {beta}"
+    )
+    if is_grey_bernoulli(config, data):
+        yield (
+            "note: grey values under bernoulli are taken as probabilities; bits per "
+            "dimension is then no compression rate"
+        )
+
+
+def _check_size(config, data, likelihood):
+    """Refuses what this machine has not the memory for, before work begins.
+
+    Counted are the weights of the dense layers, four times (gradient and Adam's two
+    moments), and what a step keeps of each layer's values for the gradient.
+    """
+    inputs = math.prod(data.data_shape)
+    outputs = math.prod(likelihood.parameter_shape(data.data_shape))
+    hidden = config["hidden_units"] or [256, 256]
+    encoder = [inputs, *hidden, 2 * config["latent_dim"]]
+    decoder = [config["latent_dim"], *reversed(hidden), outputs]
+    weights = sum(
+        a * b for sizes in (encoder, decoder) for a, b in itertools.pairwise(sizes)
+    )
+    check_memory(
+        f"A network of {weights:.2g} weights",
+        16.0 * weights,
+        "Make `hidden_units` or `latent_dim` smaller, or the data.",
+    )
+    draws = config["num_samples"]
+    values = sum(encoder) + 2 * draws * sum(decoder)
+    check_memory(
+        f"A step of {config['batch_size']} examples with {draws} draws each",
+        8.0 * config["batch_size"] * values,
+        "Make `batch_size` or `num_samples` smaller.",
+    )
+
+
+@contextlib.contextmanager
+def _precision(mixed_precision):
+    policy = keras.config.dtype_policy()
+    if mixed_precision is not None:
+        keras.config.set_dtype_policy(f"mixed_{mixed_precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
