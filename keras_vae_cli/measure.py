@@ -46,7 +46,7 @@ def info(model):
     report.print_table(f"{model}: a run of keras_vae", None, rows)
     if (model / "metrics.json").is_file():
         report.print_metrics(run.metrics["split"], run.metrics)
-        click.echo(run.metrics["collapse_report"])
+        click.echo(run.metrics.get("activity", ""))
     files = [
         (f"{model / name}", report.size(model / name))
         for name in report.RUN_FILES
@@ -152,7 +152,7 @@ def evaluate(num_importance_samples, output, **data):
     if output is not None:
         data.keras_vae.files.write_json(output, metrics)
     report.print_metrics(data.words, {**metrics, "latent_dim": data.vae.latent_dim})
-    click.echo(data.keras_vae.evaluation.collapse_report(metrics["active_units"]))
+    click.echo(data.keras_vae.evaluation.describe_activity(metrics["active_units"]))
 
 
 @click.command(

@@ -154,7 +154,7 @@ def print_table(title, columns, rows):
 def print_run(run):
     metrics = run.metrics
     print_metrics(metrics["split"], metrics)
-    click.echo(metrics["collapse_report"])
+    click.echo(metrics["activity"])
     click.echo()
     for name in (
         "model.keras",

@@ -4,6 +4,8 @@ import numpy as np
 
 # Burda et al. saw variances either far below it or far above.
 ACTIVE_VARIANCE = 0.01
+# Trainings that end in a collapse and ones that do not look alike before.
+FEW_EPOCHS = 5
 
 
 def active_units(z_mean, threshold=ACTIVE_VARIANCE):
@@ -45,23 +47,28 @@ def active_units(z_mean, threshold=ACTIVE_VARIANCE):
     return z_mean.var(axis=0) > threshold
 
 
-def collapse_report(active):
+def describe_activity(active, epochs=None):
     """Says in words how many latent dimensions are active, and what to do if none is.
 
     Args:
         active: Booleans `(latent_dim,)`, from `active_units` or the entry of that name
             in what `evaluate` returns; `None` where that is not known.
+        epochs: Epochs that the model was trained for, if known: after a few of them
+            nothing is said of a collapse, since dimensions become active one by one.
 
     Returns:
         A few sentences.
 
     Example:
 
-    >>> print(collapse_report([True, True, False]))
+    >>> print(describe_activity([True, True, False]))
     Active latent dimensions: 2 of 3. Inactive, the same for every x: z[2].
 
-    >>> print(collapse_report([False, False]))
+    >>> print(describe_activity([False, False]))
     Active latent dimensions: 0 of 2. The posterior has collapsed: z says nothing ...
+
+    >>> print(describe_activity([False, False], epochs=2))
+    Active latent dimensions: 0 of 2, after 2 epochs: train longer before ...
 
     Reference:
         Bowman et al., "Generating Sentences from a Continuous Space" (2016), section
@@ -71,16 +78,21 @@ def collapse_report(active):
     if active is None:
         return "Active latent dimensions: unknown, it takes two examples to tell."
     active = np.asarray(active, dtype=bool)
-    count = f"Active latent dimensions: {active.sum()} of {len(active)}."
+    count = f"Active latent dimensions: {active.sum()} of {len(active)}"
     if active.all():
-        return count
+        return f"{count}."
     if active.any():
         inactive = [f"z[{j}]" for j in np.flatnonzero(~active)]
         if len(inactive) > 10:
             inactive[10:] = [f"and {len(inactive) - 10} more"]
-        return f"{count} Inactive, the same for every x: {', '.join(inactive)}."
+        return f"{count}. Inactive, the same for every x: {', '.join(inactive)}."
+    if epochs is not None and epochs < FEW_EPOCHS:
+        return (
+            f"{count}, after {epochs} epoch{'s' * (epochs != 1)}: train longer before "
+            "anything is concluded from that."
+        )
     return (
-        f"{count} The posterior has collapsed: z says nothing about x, and every "
+        f"{count}. The posterior has collapsed: z says nothing about x, and every "
         "reconstruction is almost the same. Try a lower beta, a warm-up "
         "(beta=keras_vae.schedules.LinearWarmup(num_steps)) or free bits "
         "(free_bits=0.1)."

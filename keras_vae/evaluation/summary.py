@@ -1,7 +1,5 @@
 """Everything worth knowing about a trained VAE, in one pass over data."""
 
-import math
-
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +8,7 @@ from keras_vae.evaluation.collapse import ACTIVE_VARIANCE
 from keras_vae.evaluation.likelihood import ImportanceEstimator, bits_per_dim
 from keras_vae.models import checks
 from keras_vae.models.inference import SEED_SPEC, num_rows
+from keras_vae.moments import RunningMoments
 
 
 def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
@@ -71,11 +70,11 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         if estimator is not None:
             values["marginal_log_likelihood"] = estimator(batch)
         for name, value in values.items():
-            moments.setdefault(name, _Moments()).update(value)
+            moments.setdefault(name, RunningMoments()).update(value)
         count += num_rows(batch)
 
     elbo, kl = moments["elbo"], moments["kl"].mean
-    active = moments["z_mean"].squares / count > ACTIVE_VARIANCE if count > 1 else None
+    active = moments["z_mean"].variance > ACTIVE_VARIANCE if count > 1 else None
     metrics = {
         "num_examples": count,
         "elbo": float(elbo.mean),
@@ -114,30 +113,3 @@ def _check_finite(elbo, start, likelihood):
             f"{likelihood.identifier!r}, {likelihood.support}, and the model's weights "
             f"be finite. Received: ELBO {elbo[bad[0]]} of example {start + bad[0]}"
         )
-
-
-class _Moments:
-    """Mean and squared deviations of rows that come in batches.
-
-    Merged as by Chan, Golub & LeVeque, "Updating Formulae and a Pairwise Algorithm for
-    Computing Sample Variances" (1979): the variance of rows that are nearly alike stays
-    exact, and never becomes negative.
-    """
-
-    def __init__(self):
-        self.count = 0
-        self.mean = self.squares = 0.0
-
-    def update(self, rows):
-        count, mean = self.count + len(rows), rows.mean(axis=0)
-        distance = mean - self.mean
-        self.squares += ((rows - mean) ** 2).sum(axis=0)
-        self.squares += distance**2 * self.count * len(rows) / count
-        self.mean += distance * len(rows) / count
-        self.count = count
-
-    def standard_error(self):
-        """Of the mean, from the spread of the examples; `None` for one example."""
-        if self.count == 1:
-            return None
-        return math.sqrt(self.squares / (self.count - 1) / self.count)

@@ -36,7 +36,9 @@ def report(folder, config, data, recorder, training_seconds, progress):
             "epochs": len(recorder.history),
             "best_epoch": recorder.best_epoch,
             "training_seconds": round(training_seconds, 3),
-            "collapse_report": evaluation.collapse_report(metrics["active_units"]),
+            "activity": evaluation.describe_activity(
+                metrics["active_units"], len(recorder.history)
+            ),
         },
     )
 

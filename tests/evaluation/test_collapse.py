@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_vae
-from keras_vae.evaluation import active_units, collapse_report, evaluate
+from keras_vae.evaluation import active_units, describe_activity, evaluate
 
 
 def test_active_is_a_posterior_mean_that_varies_over_the_data():
@@ -28,23 +28,26 @@ def test_what_has_no_variance_is_refused(shape):
 
 
 def test_the_report_counts_and_names():
-    assert collapse_report([True] * 7) == "Active latent dimensions: 7 of 7."
-    some = collapse_report([True, False, True, False])
+    assert describe_activity([True] * 7) == "Active latent dimensions: 7 of 7."
+    some = describe_activity([True, False, True, False])
     assert "2 of 4" in some
     assert some.endswith("z[1], z[3].")
     assert "collapsed" not in some
-    many = collapse_report([True] + [False] * 30)
+    many = describe_activity([True] + [False] * 30)
     assert many.endswith("z[10], and 20 more.")
-    assert "unknown" in collapse_report(None)
+    assert "unknown" in describe_activity(None)
 
 
 @pytest.mark.parametrize("active", [[False], [False] * 5, np.zeros(3, bool)])
 def test_a_collapse_is_told_in_plain_words_with_what_to_try(active):
-    words = collapse_report(active)
+    words = describe_activity(active)
     assert f"0 of {len(active)}" in words
     assert "The posterior has collapsed" in words
     for remedy in ("lower beta", "LinearWarmup", "free_bits"):
         assert remedy in words
+    early = describe_activity(active, epochs=2)
+    assert "after 2 epochs: train longer" in early and "collapsed" not in early
+    assert describe_activity(active, epochs=50) == words
 
 
 def test_what_is_advised_can_be_called():
@@ -64,5 +67,5 @@ def test_a_training_that_collapses_is_seen_and_said(beta, num_active):
     vae.fit(x, batch_size=64, epochs=15, verbose=0)
     metrics = json.loads(json.dumps(evaluate(vae, x)))
     assert metrics["num_active_units"] == num_active
-    words = collapse_report(metrics["active_units"])
+    words = describe_activity(metrics["active_units"])
     assert ("collapsed" in words) == (num_active == 0)
