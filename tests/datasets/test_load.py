@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import keras_vae
-from keras_vae.datasets import load
+from keras_vae.datasets import load, tfds
 
 
 def folder_of_images(folder):
@@ -37,7 +37,7 @@ def test_a_name_before_a_folder_of_that_name(tmp_path, monkeypatch):
         assert load(f"./{name}").data_shape == (3, 4, 1)
         assert load(tmp_path / name).data_shape == (3, 4, 1)
     assert load("digits").data_shape == (8, 8, 1)
-    monkeypatch.setattr("keras_vae.datasets.tfds._any_reachable", lambda urls: False)
+    monkeypatch.setattr(tfds, "_any_reachable", lambda urls: False)
     with pytest.raises(ConnectionError, match="The data set 'mnist' is not in"):
         load("mnist", data_dir=tmp_path / "nothing")
 
