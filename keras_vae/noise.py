@@ -97,7 +97,7 @@ def uniform(seed, num_values):
     return _divide_by_power(_shift_right(word, 9) * 2 + 1, 24)
 
 
-def normal(seed, num_values):
+def normal(seed, shape):
     """Numbers from the standard normal distribution, by inversion.
 
     One word for each number: a bit is the sign, and 30 bits `w` are the probability
@@ -112,14 +112,14 @@ def normal(seed, num_values):
 
     Args:
         seed: int32 tensor `(batch, 2)`, a seed for each row (see `example_seeds`).
-        num_values: Python int, the numbers in a row. A shorter row is the beginning
-            of a longer one.
+        shape: Python int, the numbers in a row, of which a shorter one is the beginning
+            of a longer one; or a tuple, the shape in which they are arranged.
 
     Returns:
-        float32 tensor `(batch, num_values)`.
+        float32 tensor `(batch, shape)` or `(batch, *shape)`.
 
     Raises:
-        ValueError: If `seed` is not int32 `(batch, 2)` or `num_values` not positive.
+        ValueError: If `seed` is not int32 `(batch, 2)` or `shape` not positive.
 
     Example:
 
@@ -133,7 +133,11 @@ def normal(seed, num_values):
         distributions from uniform distributions via the inversion method" (2007): a
         polynomial for each segment, segments that halve towards the tail.
     """
-    word = _random_words(seed, num_values)
+    if isinstance(shape, tuple):
+        # Arranged as integers, which a converter to int8 leaves alone.
+        word = tf.reshape(_random_words(seed, math.prod(shape)), (-1, *shape))
+    else:
+        word = _random_words(seed, shape)
     sign = tf.bitwise.right_shift(word, 31)  # -1 or 0
     tail = tf.bitwise.right_shift(tf.bitwise.bitwise_xor(word, sign), 1) * 2 + 1
     return _divide_by_power((_quantile(tail) * 2 + 1) * (sign * 2 + 1), 28)

@@ -77,10 +77,11 @@ def main(address="localhost:8500", *paths):
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        sys.exit(__doc__.strip())
     try:
-        main(*sys.argv[1:])
+        if "--help" in sys.argv:
+            sys.stdout.write(__doc__)
+        else:
+            main(*sys.argv[1:])
     except grpc.RpcError as error:
         sys.exit(f"Error: {error.code().name}: {error.details()}")
     except OSError as error:

@@ -52,7 +52,7 @@ def predict(server, model, signature, **inputs):
         reason = getattr(error, "reason", error)
         raise RuntimeError(f"{server} does not answer: {reason}") from error
     except (KeyError, ValueError) as error:
-        raise RuntimeError(f"{server} is not TensorFlow Serving") from error
+        raise RuntimeError(f"{server} is no address of TensorFlow Serving") from error
 
 
 def _as_base64(value):
@@ -77,9 +77,10 @@ def main(server="http://localhost:8501", *paths):
 
 
 if __name__ == "__main__":
-    if "--help" in sys.argv:
-        sys.exit(__doc__.strip())
     try:
-        main(*sys.argv[1:])
+        if "--help" in sys.argv:
+            sys.stdout.write(__doc__)
+        else:
+            main(*sys.argv[1:])
     except (OSError, RuntimeError) as error:
         sys.exit(f"Error: {error}")

@@ -45,9 +45,10 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or "--help" in sys.argv:
-        sys.exit(__doc__.strip())
     try:
-        main(sys.argv[1])
+        if "--help" in sys.argv:
+            sys.stdout.write(__doc__)
+        else:
+            main(*sys.argv[1:] or ["."])
     except (OSError, ValueError) as error:
         sys.exit(f"Error: {error}")

@@ -44,4 +44,4 @@ class StandardNormal(Prior):
         return -0.5 * tf.reduce_sum(tf.square(z) + math.log(2 * math.pi), axis=axes)
 
     def sample(self, seed, latent_shape):
-        return noise.draws(seed, 1, latent_shape)[0]
+        return noise.normal(seed, tuple(latent_shape))

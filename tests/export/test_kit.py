@@ -40,41 +40,6 @@ FILES = sorted(path for path in KIT.rglob("*") if path.suffix and path.is_file()
 README = (KIT / "README.md").read_text()
 DATA_SHAPE, LATENT_DIM = (8, 8, 1), 2
 
-# The flags of tensorflow_model_server, from its own list:
-# https://github.com/tensorflow/serving/blob/master/tensorflow_serving/model_servers/main.cc
-FLAGS = """
-port grpc_socket_path rest_api_port rest_api_num_threads rest_api_timeout_in_ms
-rest_api_enable_cors_support enable_batching batching_parameters_file
-allow_version_labels_for_unavailable_models enable_per_model_batching_parameters
-model_config_file model_config_file_poll_wait_seconds model_name model_base_path
-num_load_threads num_unload_threads max_num_load_retries load_retry_interval_micros
-file_system_poll_wait_seconds flush_filesystem_caches tensorflow_session_parallelism
-tensorflow_session_config_file tensorflow_intra_op_parallelism
-tensorflow_inter_op_parallelism use_alts_credentials ssl_config_file
-platform_config_file per_process_gpu_memory_fraction saved_model_tags
-grpc_channel_arguments grpc_max_threads enable_model_warmup
-num_request_iterations_for_warmup version monitoring_config_file
-remove_unused_fields_from_bundle_metagraph prefer_tflite_model num_tflite_pools
-num_tflite_interpreters_per_pool enable_signature_method_name_check
-xla_cpu_compilation_enabled enable_profiler thread_pool_factory_config_file
-"""
-
-# What it exports to Prometheus, with ":" for "/", and whether it is a histogram. From
-# servables/tensorflow/util.cc, servables/tensorflow/saved_model_warmup_util.cc and
-# batching/batching_session.cc beside it, and TensorFlow's cc/saved_model/loader.cc.
-METRICS = {
-    ":tensorflow:serving:request_count": False,
-    ":tensorflow:serving:request_latency": True,
-    ":tensorflow:serving:runtime_latency": True,
-    ":tensorflow:serving:model_warmup_latency": True,
-    ":tensorflow:serving:batching_session:queuing_latency": True,
-    ":tensorflow:serving:batching_session:input_batch_size": True,
-    ":tensorflow:serving:batching_session:processed_batch_size": True,
-    ":tensorflow:serving:batching_session:padding_size": True,
-    ":tensorflow:cc:saved_model:load_attempt_count": False,
-}
-
-
 # --- A real export, and what the trained model answers ----------------------------
 
 
@@ -203,14 +168,14 @@ class FakeServing:
         except tf.errors.InvalidArgumentError as error:
             raise Refused(400, error.message) from error
         outputs = {key: value.numpy().tolist() for key, value in outputs.items()}
-        alone = next(iter(outputs.values())) if len(outputs) == 1 else None
+        only = next(iter(outputs.values())) if len(outputs) == 1 else None
         if "inputs" in body:
-            return {"outputs": alone or outputs}
+            return {"outputs": only or outputs}
         rows = [
             dict(zip(outputs, row, strict=True))
             for row in zip(*outputs.values(), strict=True)
         ]
-        return {"predictions": alone or rows}
+        return {"predictions": only or rows}
 
 
 def columns_of(rows, specs):
@@ -479,6 +444,35 @@ def test_grpc_client_answers_every_signature(grpc_address, vae, examples, capsys
     assert_tour(json.loads(capsys.readouterr().out), vae, examples)
 
 
+DOWN = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([sys.executable, "clients/rest.py", DOWN], f"{DOWN} does not answer: "),
+        ([sys.executable, "clients/rest.py", "here"], "here is no address of"),
+        ([sys.executable, "clients/grpc_client.py", "127.0.0.1:1"], "UNAVAILABLE"),
+        ([sys.executable, "mobile/run_tflite.py", "/nowhere"], "/nowhere"),
+        (["node", "clients/rest.mjs", DOWN], "fetch failed"),
+        (["node", "clients/rest.mjs", "--help"], "usage: node rest.mjs SERVER"),
+    ],
+)
+def test_what_is_amiss_is_one_line(command, words):
+    if "grpc" in command[1]:
+        pytest.importorskip("tensorflow_serving", reason="the extra serving is missing")
+    done = subprocess.run(
+        [program(command[0]), KIT / command[1], *command[2:]],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    *_, last = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert last.startswith("Error: ") and words in last
+    assert "Traceback" not in done.stderr and "    at " not in done.stderr
+
+
 # --- On a phone -------------------------------------------------------------------
 
 
@@ -608,22 +602,6 @@ def test_the_models_are_where_models_config_says(server, exported):
         assert (folder / "1" / "saved_model.pb").is_file()
 
 
-def test_compose_can_be_changed_from_outside():
-    text = (KIT / "docker-compose.yml").read_text()
-    names = set(re.findall(r"\$\{(\w+):-[^}]*\}", text))
-    assert names == {
-        "BIND_ADDRESS",
-        "EXPORT_DIR",
-        "MODEL_CONFIG_FILE",
-        "PROMETHEUS_TAG",
-        "TENSORFLOW_SERVING_TAG",
-    }
-    assert "image: tensorflow/serving:${TENSORFLOW_SERVING_TAG:-" in text
-    assert not re.search(r"(?<!\$)\$\w", text)
-    mentioned = set(re.findall(r"\b(\w+_(?:DIR|FILE|TAG|ADDRESS))\b", README + text))
-    assert mentioned == names
-
-
 def test_compose_opens_the_ports_that_the_server_listens_on():
     ports = {port.rpartition(":")[2] for port in compose()["serving"]["ports"]}
     given = SERVERS["compose"]()
@@ -667,7 +645,9 @@ def test_prometheus_reads_the_metrics_where_they_are(exported):
     host, port = target.split(":")
     assert host in services and port == SERVERS["compose"]()["rest_api_port"]
     (relabel,) = job["metric_relabel_configs"]
-    assert all(re.fullmatch(relabel["regex"], name) for name in METRICS)
+    metrics = re.findall(r"^\| `(:tensorflow:\S+)`", README, re.MULTILINE)
+    assert metrics
+    assert all(re.fullmatch(relabel["regex"], name) for name in metrics)
 
 
 def test_kubernetes_asks_the_models_whether_they_are_there(url):
@@ -726,15 +706,6 @@ def test_one_version_of_the_server_everywhere():
         version = service["spec"]["predictor"]["model"]["runtimeVersion"]
         tags.add(f"tensorflow/serving:{version}")
     assert len(tags) == 1
-
-
-def test_every_flag_is_one_of_the_servers():
-    used = {*SERVERS["compose"](), *SERVERS["kubernetes"]()}
-    for service in documents("kubernetes/kserve.yaml"):
-        used |= set(flags(service["spec"]["predictor"]["model"]["args"]))
-    for path in FILES:
-        used |= set(re.findall(r"--([a-z]+(?:_[a-z]+)+)", path.read_text()))
-    assert used <= set(FLAGS.split())
 
 
 # --- What is written --------------------------------------------------------------
@@ -818,51 +789,12 @@ def test_the_requests_in_the_readme_are_answered_so(path, body, answer, fake):
     assert shapes(fake.predict(path, body)) == shapes(answer)
 
 
-def test_the_readme_shows_every_form_of_request():
-    assert len(REQUESTS) == README.count("```http")
-    bodies = "".join(body for _, body, _ in REQUESTS)
-    assert '"inputs"' in bodies and '"instances"' in bodies and '{"b64"' in bodies
-
-
-def test_the_server_of_these_tests_refuses_what_does_not_fit(fake):
-    def refused(model, body):
-        with pytest.raises(Refused) as caught:
-            fake.predict(f"/v1/models/{model}:predict", body)
-        return caught.value.args[0]
-
-    image = np.zeros(DATA_SHAPE).tolist()
-    for model, body in [
-        ("decoder", {"inputs": {"x": [[0.0, 0.0]]}}),
-        ("decoder", {"inputs": {"z": [[0.0]]}}),
-        ("decoder", {"inputs": {"z": [["0", "0"]]}}),
-        ("decoder", {"input": {"z": [[0.0, 0.0]]}}),
-        ("decoder", {"signature_name": "draw", "instances": [[0, 0]]}),
-        ("decoder", {"signature_name": "sample", "instances": [[0.5, 0]]}),
-        ("decoder", {"signature_name": "sample", "instances": [[2**31, 0]]}),
-        ("encoder", {"signature_name": "encode_uint8", "instances": [image]}),
-        ("encoder", {"signature_name": "encode_bytes", "instances": ["iVBO"]}),
-        ("encoder", {"signature_name": "encode_bytes", "instances": [{"b64": "iVBO"}]}),
-        ("encoder", {"signature_name": "encode_sample", "instances": [{"x": image}]}),
-    ]:
-        assert refused(model, body) == 400, body
-    assert refused("classifier", {"instances": [[0.0, 0.0]]}) == 404
-
-
 def test_the_label_is_the_one_that_is_written(exported):
     (block,) = re.findall(r"```proto\n(.*?)```", README, re.DOTALL)
     changed = text_format.Parse(block, serving_protos.message("ModelConfig")())
     config = parse(exported / "models.config", "ModelServerConfig")
     for model in config.model_config_list.config:
         assert set(model.version_labels) == set(changed.version_labels) == {"stable"}
-        # As the README says: going back needs no loading.
-        kept = model.model_version_policy.latest.num_versions
-        assert f"`num_versions: {kept}` keeps" in README
-    # The line of the README replaces the one in the file.
-    assert re.sub(r"\d", "1", block.strip()) in re.sub(
-        r"\d", "1", (exported / "models.config").read_text()
-    )
-    for name in ("curl.sh", "rest.py", "rest.mjs"):
-        assert "/labels/stable" in (KIT / "clients" / name).read_text()
 
 
 def test_the_settings_are_those_of_the_files(exported):
@@ -871,23 +803,6 @@ def test_the_settings_are_those_of_the_files(exported):
     )
     named = set(re.findall(r"`(\w+)`", README.partition("## What to set")[2]))
     named = {name for name in named if name.startswith(("max_", "num_", "batch_"))}
-    assert named == {
-        "batch_timeout_micros",
-        "max_batch_size",
-        "max_enqueued_batches",
-        "num_batch_threads",
-    }
-    assert named <= settings
+    assert named and named <= settings
     paths = re.findall(r"^  (\S+/|\w+\.config)", README, re.MULTILINE)
     assert [*paths, "decoder/1/"] and all((exported / path).exists() for path in paths)
-
-
-def test_the_metrics_are_those_of_the_server():
-    names = re.findall(r"[:\w]*:tensorflow:[:\w]+", README)
-    known = set(METRICS)
-    for name, histogram in METRICS.items():
-        if histogram:
-            known |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
-    assert set(names) <= known
-    assert set(METRICS) <= set(names)
-    assert "load_attempt_count" in README

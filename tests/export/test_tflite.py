@@ -6,6 +6,7 @@ Expected numbers come from the trained model; the files are run by LiteRT itself
 import contextlib
 import io
 import json
+import os
 import re
 import signal
 import sys
@@ -17,8 +18,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, datasets, networks, noise
-from keras_vae.export import format_report, tflite, tflite_convert
+from keras_vae import VAE, datasets, likelihoods, networks, noise
+from keras_vae.distributions import Delta
+from keras_vae.export import (
+    exported_models,
+    format_report,
+    litert,
+    tflite,
+    tflite_convert,
+    tflite_elbo,
+)
 from keras_vae.export.litert import LiteRTModel
 from keras_vae.export.tflite import export_tflite
 from keras_vae.export.tflite_metadata import read_tflite_metadata
@@ -330,6 +339,68 @@ def test_tabular_mixed_precision_with_integer_inputs_and_outputs(tmp_path, monke
     assert notes["encoder.tflite"] == []
     assert "not smaller than the float32 file" in notes["encoder_int8.tflite"][0]
     assert "encoder_int8.tflite: not smaller" in format_report(report)
+
+
+def test_conditions_and_maps_of_latents(tmp_path):
+    """A row of features and a condition; the code is a map of 2 x 3."""
+    x, given = keras.Input((4,), name="x"), keras.Input((3,), name="condition")
+    hidden = keras.layers.Concatenate()([x, given])
+    heads = [
+        keras.layers.Reshape((2, 3))(keras.layers.Dense(6)(hidden)) for _ in range(2)
+    ]
+    z, again = keras.Input((2, 3), name="z"), keras.Input((3,), name="condition")
+    hidden = keras.layers.Concatenate()([keras.layers.Flatten()(z), again])
+    vae = VAE(
+        keras.Model({"x": x, "condition": given}, heads),
+        keras.Model({"z": z, "condition": again}, keras.layers.Dense(4)(hidden)),
+        likelihood=likelihoods.Gaussian(scale=1.0),
+    )
+    rng = np.random.default_rng(0)
+    condition = np.eye(3, dtype="float32")[rng.integers(0, 3, 20)]
+    data = {"x": rng.normal(size=(20, 4)).astype("float32"), "condition": condition}
+    folder = tmp_path / "tflite"
+    report = export_tflite(vae, folder, test_data=data, feature_names="abcd")
+    z_mean, _ = vae.encode(data)
+    answer = run(folder / "encoder.tflite", "encode", **data)["z_mean"]
+    np.testing.assert_allclose(answer, z_mean, rtol=0, atol=1e-5)
+    given = {"z": z_mean, "condition": condition}
+    answer = run(folder / "decoder.tflite", "decode", **given)["reconstruction"]
+    np.testing.assert_allclose(answer, vae.reconstruct(data), rtol=0, atol=1e-5)
+    elbo = vae.elbo(data, seed=0).mean()
+    assert [row["elbo"] for row in report["files"]] == [
+        pytest.approx(elbo, rel=1e-5)
+    ] * 2
+    metadata = read_tflite_metadata(folder / "encoder.tflite")
+    assert metadata["latent_shape"] == [2, 3]
+    assert metadata["feature_names"] == ["a", "b", "c", "d"]
+    assert metadata["conditions"]["condition"]["shape"] == [None, 3]
+    inputs = metadata["signatures"]["encode"]["inputs"]
+    assert inputs["condition"] == {"dtype": "float32", "shape": [None, 3]}
+
+
+class Autoencoder(VAE):
+    """Another posterior than the normal one, whose parameters mean something else."""
+
+    def posterior(self, inputs, training=False):
+        return Delta(super().posterior(inputs, training).mean)
+
+
+def test_no_elbo_of_a_posterior_that_is_not_known_here(vae):
+    models = exported_models(vae)
+    assert list(tflite_elbo.parameters_endpoint(vae, models)) == ["parameters"]
+    other = Autoencoder(vae.encoder, vae.decoder)
+    assert tflite_elbo.parameters_endpoint(other, exported_models(other)) is None
+    row = {"file": "encoder.tflite", "bytes": 10, "share_of_float32": 1.0, "notes": []}
+    row |= {"deviation": 0.0, "mean_deviation": 0.0, "latency_ms": 0.5, "elbo": None}
+    assert format_report({"files": [row]}).endswith(" 0.50")
+
+
+def test_litert_says_nothing_of_itself(capfd):
+    with litert._without_information():
+        os.write(
+            2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: a\n"
+        )
+    assert capfd.readouterr().err == "ERROR: a\n"
 
 
 class Unusual(keras.layers.Layer):
