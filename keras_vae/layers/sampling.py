@@ -75,8 +75,10 @@ class Sampling(keras.layers.Layer):
         bits = tf.random.stateless_uniform(
             shape, self._next_seed(), None, None, tf.int32, alg="philox"
         )
-        bits = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 8)
-        uniform = (tf.cast(bits, tf.float32) + 0.5) * 2.0**-24
+        bits = tf.bitwise.right_shift(tf.bitcast(bits, tf.uint32), 9)
+        # 23 bits and the half are the 24 of a float32: with one more, the largest
+        # number would round to 1, of which the normal draw is infinite.
+        uniform = (tf.cast(bits, tf.float32) + 0.5) * 2.0**-23
         return math.sqrt(2.0) * tf.math.erfinv(2.0 * uniform - 1.0)
 
     def _next_seed(self):

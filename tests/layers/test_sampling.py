@@ -85,3 +85,26 @@ def test_batch_size_and_config():
     run = tf.function(layer, input_signature=[[tf.TensorSpec((None, 2))] * 2])
     assert run([tf.zeros((9, 2))] * 2).shape == (9, 2)
     assert not np.allclose(run([tf.zeros((9, 2))] * 2), run([tf.zeros((9, 2))] * 2))
+
+
+def test_the_outermost_draws_are_finite(monkeypatch):
+    """Once in some 10^7 draws all bits are the same; a million steps draw 10^9."""
+    words = np.array([0, -1, 2**31 - 1, -(2**31)], "int32")
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda *_, **__: words)
+    draws = np.sort(Sampling(seed=0).noise((4,)))
+    # The quantiles of half a step of 2^-23 from the ends, and those next to 1/2.
+    outermost = stats.norm.isf(0.5 * 2.0**-23)
+    nearest = stats.norm.isf(0.5 - 0.5 * 2.0**-23)
+    np.testing.assert_allclose(draws[[0, 3]], [-outermost, outermost], rtol=1e-3)
+    np.testing.assert_allclose(draws[[1, 2]], [-nearest, nearest], rtol=1e-3)
+
+
+def test_the_noise_is_normal_and_the_same_under_xla():
+    eager = Sampling(seed=3).noise((100_000,)).numpy()
+    assert stats.kstest(eager, "norm").pvalue > 1e-3
+    for jit_compile in (False, True):
+        layer = Sampling(seed=3)
+        draw = tf.function(
+            lambda layer=layer: layer.noise((100_000,)), jit_compile=jit_compile
+        )
+        np.testing.assert_allclose(draw(), eager, rtol=1e-4, atol=1e-6)
