@@ -95,7 +95,7 @@ def choose_likelihood(data):
 def is_binary(data):
     """Whether values are 0 or 1, in the first examples and by the range of all."""
     low, high = data.train.value_range
-    return 0 <= low and high <= 1 and bool(np.isin(_first(data), (0, 1)).all())
+    return low >= 0 and high <= 1 and bool(np.isin(_first(data), (0, 1)).all())
 
 
 def _first(data):
