@@ -7,11 +7,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format wheel clean
+.PHONY: help demo test stress lint format wheel clean
 
 help:
 	@echo "make demo     train a VAE on handwritten digits into runs/digits"
 	@echo "make test     check style, then run all tests"
+	@echo "make stress   kill, damage and fill disks for about half an hour"
 	@echo "make lint     check style only"
 	@echo "make format   mend what of the style can be mended by a program"
 	@echo "make wheel    build a wheel into dist/"
@@ -23,6 +24,12 @@ demo: $(VENV)/installed
 # Last in `test` is pytest, and so its summary is the last line.
 test: lint
 	$(BIN)/python -m pytest
+
+# The moments follow from the seed: make stress SEED=1
+SEED ?= 0
+stress: $(VENV)/installed-test
+	$(BIN)/python -m tests.stress --kills 50 --interrupts 20 --damaged 200 \
+	    --full-disks 40 --seed $(SEED)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

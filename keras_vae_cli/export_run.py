@@ -72,9 +72,12 @@ def export(model, output, model_version, model_base_path, max_batch_size):
             model_version,
             model_base_path=model_base_path,
             max_batch_size=max_batch_size,
+            feature_names=_feature_names(keras_vae, model),
         )
-    for path in (saved.encoder, saved.decoder, *saved.config, output / "parity.npz"):
+    for path in (*saved.models.values(), *saved.config, saved.parity):
         click.echo(path)
+    for note in saved.notes:
+        click.echo(f"Note: {note}")
     click.echo(f"Next:\n  keras-vae verify {output}")
 
 
@@ -196,3 +199,11 @@ def _one_writer(keras_vae, model):
     if model.is_dir():
         return keras_vae.files.locked(model)
     return contextlib.nullcontext()
+
+
+def _feature_names(keras_vae, model):
+    """Names of the columns of the table that a run was trained on, or `None`."""
+    if not model.is_dir():
+        return None
+    data = keras_vae.runs.Run(model).config.get("data") or {}
+    return [column["name"] for column in data.get("columns") or ()] or None

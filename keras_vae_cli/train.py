@@ -96,7 +96,11 @@ def _option(setting):
     cls=Option,
     is_flag=True,
     help="Go on with the run in --output, with its settings. May be new: "
-    + ", ".join(s.option for s in settings.SETTINGS.values() if s.resumable)
+    + ", ".join(
+        setting.option
+        for setting in settings.SETTINGS.values()
+        if setting.resumable and setting.name != "dataset"
+    )
     + ".",
 )
 @click.option(
@@ -162,7 +166,10 @@ def _checked(given, config, output, resume, overwrite):
                 other = "--overwrite" if overwrite else "--config"
                 raise ValueError(f"--resume and {other} exclude each other.")
         elif config is not None:
-            given = _read_config(config) | given
+            saved = _read_config(config)
+            if "likelihood" in given:
+                saved.pop("scale", None)  # that of the likelihood there
+            given = saved | given
         settings.check_together(given, spell)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error

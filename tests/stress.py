@@ -1,6 +1,6 @@
 """A campaign against what writes files: kills, Ctrl-C, damaged files, full disks.
 
-    python -m tests.stress --kills 50 --interrupts 20 --damaged 200 --full-disks 0
+    python -m tests.stress --kills 50 --interrupts 20 --damaged 200 --full-disks 40
 
 trains tiny models and breaks them off. Moments are file operations: an unbroken command
 is counted first, then a copy of it ends at one of its operations, which the seed
@@ -13,6 +13,7 @@ computed nothing. What must hold is in `check_nothing_left` and `check_same_run`
 import argparse
 import contextlib
 import errno
+import functools
 import io
 import itertools
 import json
@@ -129,6 +130,11 @@ class Campaign:
         self.contents = content(self.old), content(self.whole)
         self.lengths = {}
 
+    @functools.cached_property
+    def short(self):
+        """The unbroken run, before its last epochs."""
+        return self.unbroken("short", epochs=1)
+
     def unbroken(self, name, **settings):
         place = self.folder / name
         status, _, words = ended(lambda: self.train(place, **settings), self.folder)
@@ -164,10 +170,7 @@ class Campaign:
         return place, lambda: self.train(place, overwrite=True)
 
     def resume(self):
-        place = self.place(self.folder / "short")
-        if not (self.folder / "short").exists():
-            self.unbroken("short", epochs=1)
-            shutil.copytree(self.folder / "short", place)
+        place = self.place(self.short)
         return place, lambda: self.train(place, resume=True)
 
     def export(self):

@@ -80,27 +80,29 @@ MODELS = {"vae": _build_vae}
 
 def choose_likelihood(data):
     """Name of the likelihood that suits data for which none was asked for."""
-    batches = data.train.batches(1000).as_numpy_iterator()
-    if data.train.in_memory and data.train.value_range == (0, 1):
-        batches = [data.train.x]
-    x = next(iter(batches))
-    if np.isin(x, (0, 1)).all():
+    low, high = data.train.value_range
+    if is_binary(data):
         return "bernoulli"
     if not data.is_image:
         return "gaussian"
-    if data.data_shape[-1] == 1 or x.min() < 0 or x.max() > 1:
+    if data.data_shape[-1] == 1 or low < 0 or high > 1:
         return "bernoulli"  # what lies outside [0, 1] is refused, with what mends it
-    levels = 255.0 * x
+    levels = 255.0 * _first(data)
     is_8_bit = np.abs(levels - np.round(levels)).max() < 1e-3
     return "discretized_logistic" if is_8_bit else "gaussian"
 
 
-def is_grey_bernoulli(config, data):
-    """Whether grey data are explained as probabilities: their bits are no rate."""
-    if config["likelihood"] != "bernoulli" or config["binarize"] != "none":
-        return False
-    x = next(data.train.batches(100).as_numpy_iterator())
-    return not np.isin(x, (0, 1)).all()
+def is_binary(data):
+    """Whether values are 0 or 1, in the first examples and by the range of all."""
+    low, high = data.train.value_range
+    return low >= 0 and high <= 1 and bool(np.isin(_first(data), (0, 1)).all())
+
+
+def _first(data):
+    """The first examples: up to 10,000, and 64 MiB."""
+    most = max(1, 2**24 // math.prod(data.data_shape))
+    batches = data.train.batches(min(10_000, most))
+    return next(batches.as_numpy_iterator())
 
 
 def summary(model, config, data):
@@ -129,7 +131,8 @@ def summary(model, config, data):
         f"model: {config['model']}, {model.latent_dim} latent dimensions, likelihood "
         f"{config['likelihood']}{scale}, prior {prior}, {beta}"
     )
-    if is_grey_bernoulli(config, data):
+    binary = config["binarize"] != "none" or is_binary(data)
+    if config["likelihood"] == "bernoulli" and not binary:
         yield (
             "note: grey values under bernoulli are taken as probabilities; bits per "
             "dimension is then no compression rate"
