@@ -1,7 +1,5 @@
 """A trained model, and the data that a command uses it on."""
 
-from pathlib import Path
-
 import click
 import numpy as np
 
@@ -34,11 +32,9 @@ class Model:
 
     @property
     def feature_names(self):
-        """Names of the features of the table that the run was trained on, or `None`."""
-        if self.run is None:
-            return None
-        data = self.run.dataset()
-        return None if data.is_image else data.feature_names
+        """Names of the columns of the table that the run was trained on, or `None`."""
+        columns = self.run and (self.run.config.get("data") or {}).get("columns")
+        return columns and [column["name"] for column in columns]
 
     def open_dataset(self, source=None, data_dir=None):
         """Data for the model, and how their examples are made binary.
@@ -55,7 +51,7 @@ class Model:
             data_dir=data_dir,
             validation_fraction=0,
             test_fraction=0,
-            **_as_trained(self.vae, source),
+            like=_described(self.vae),
         )
         return data, {}
 
@@ -87,7 +83,7 @@ class Data(Model):
 
     def __init__(self, model, source, split, data_dir, batch_size):
         super().__init__(model)
-        self.dataset, self.drawn = self.open_dataset(source, data_dir)
+        self.dataset, self.binarization = self.open_dataset(source, data_dir)
         self.split = self.dataset.train if source else getattr(self.dataset, split)
         if self.split is None:
             raise click.UsageError(f"The run's data have no {split} split.")
@@ -167,20 +163,24 @@ class Data(Model):
     def _batches(self, batch_size):
         """Pairs of examples and codes of labels, zeros without labels."""
         batches = self.split.batches(
-            batch_size, with_labels=self._labelled, **self.drawn
+            batch_size, with_labels=self._labelled, **self.binarization
         ).as_numpy_iterator()
         if self._labelled:
             return batches
         return ((x, np.zeros(len(x), "int64")) for x in batches)
 
 
-def _as_trained(vae, source):
-    """How images are read for a file alone, which knows no data."""
-    if source == "digits" or source.endswith((".csv", ".npy", ".npz")):
-        return {}
-    if len(vae.data_shape) != 3:
-        return {}
-    sizes = {"image_size": vae.data_shape[:2]}
-    if Path(source).is_dir() and vae.data_shape[-1] in (1, 3):
-        sizes["channels"] = vae.data_shape[-1]
-    return sizes
+def _described(vae):
+    """What a model alone knows of its data, as `Dataset.description` says it."""
+    kinds = {1: "vectors", 2: "series", 3: "images"}
+    return {
+        "source": "what the model was trained on",
+        "kind": kinds.get(len(vae.data_shape), "vectors"),
+        "data_shape": list(vae.data_shape),
+        "dtype": "float32",
+        "value_range": [0.0, 1.0],
+        "columns": None,
+        "left_out": [],
+        "label_column": None,
+        "label_names": None,
+    }

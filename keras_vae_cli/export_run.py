@@ -62,17 +62,16 @@ def export(model, output, model_version, model_base_path, max_batch_size):
     MODEL is the directory of a run, or a .keras file (then with --output).
     """
     output = _folder(model, output)
-    keras_vae = import_keras_vae()
-    vae = keras_vae.load(model)
-    progress = report.progress("Exporting encoder and decoder, proving their answers")
-    with _one_writer(keras_vae, model), progress:
-        saved = keras_vae.export.export_saved_models(
-            vae,
+    path, model = model, open_model(model)
+    progress = report.progress("Exporting the model, and proving the export")
+    with _one_writer(model.keras_vae, path), progress:
+        saved = model.keras_vae.export.export_saved_models(
+            model.vae,
             output,
             model_version,
             model_base_path=model_base_path,
             max_batch_size=max_batch_size,
-            feature_names=_feature_names(keras_vae, model),
+            feature_names=model.feature_names,
         )
     for path in (*saved.models.values(), *saved.config, saved.parity):
         click.echo(path)
@@ -119,13 +118,13 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
         output = _folder(model, None) / file_format
     check_folder(output.absolute())
     path, model = model, open_model(model)
-    keras_vae, vae, data, drawn = model.keras_vae, model.vae, None, None
+    keras_vae, vae, data, binarization = model.keras_vae, model.vae, None, None
     if source is not None or model.run is not None:
-        data, drawn = model.open_dataset(source, data_dir)
+        data, binarization = model.open_dataset(source, data_dir)
     progress = report.progress("Converting encoder and decoder, measuring the files")
     with _one_writer(keras_vae, path), progress:
         if file_format == "onnx":
-            x = data and keras_vae.runs.examples(data, ("train",), drawn)
+            x = data and keras_vae.runs.examples(data, ("train",), binarization)
             written = keras_vae.export.export_onnx(vae, output, data=x)
         elif data is None:
             written = keras_vae.export.export_tflite(
@@ -137,7 +136,7 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
                 output,
                 data,
                 quantize=quantize,
-                binarization=drawn,
+                binarization=binarization,
                 integer_io=integer_io,
             )
     if file_format == "tflite":
@@ -199,11 +198,3 @@ def _one_writer(keras_vae, model):
     if model.is_dir():
         return keras_vae.files.locked(model)
     return contextlib.nullcontext()
-
-
-def _feature_names(keras_vae, model):
-    """Names of the columns of the table that a run was trained on, or `None`."""
-    if not model.is_dir():
-        return None
-    data = keras_vae.runs.Run(model).config.get("data") or {}
-    return [column["name"] for column in data.get("columns") or ()] or None

@@ -209,7 +209,8 @@ def _training_curves(model):
     if not (model / "history.csv").is_file():
         raise click.UsageError("Training curves are those of a run's directory.")
     keras_vae = import_keras_vae()
-    history = keras_vae.runs.Run(model).history
+    run = keras_vae.runs.Run(model)
+    history = run.history
     columns = {name: [row[name] for row in history] for name in history[0]}
     return keras_vae.plots.training_curves(columns)
 

@@ -146,7 +146,6 @@ def nearest(path):
     return f" Did you mean {path.with_name(near[0])}?" if near else ""
 
 
-positive = click.IntRange(min=1)
 # A count of examples or draws is a word of a seed, which has 32 bits.
 count = click.IntRange(1, 2**31 - 1)
 seed_type = click.IntRange(0, 2**32 - 1)

@@ -32,13 +32,26 @@ def import_keras_vae():
     warnings.showwarning = lambda message, *place: click.echo(
         f"Warning: {message}", err=True
     )
-    with silent_stderr():
+    with _said("Starting TensorFlow"), silent_stderr():
         import tensorflow as tf
 
         import keras_vae
 
         tf.constant(0)
     return keras_vae
+
+
+@contextlib.contextmanager
+def _said(words):
+    """Words on a terminal for as long as the first import takes."""
+    shown = sys.stderr.isatty() and "tensorflow" not in sys.modules
+    if shown:
+        click.echo(f"{words} ...", nl=False, err=True)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\x1b[2K", nl=False, err=True)  # the line is empty again
 
 
 @contextlib.contextmanager

@@ -224,19 +224,9 @@ def metric_rows(metrics):
 
 def print_results(results):
     """What `keras_vae.export.verify` returns."""
-    columns = ["signature", "where", ">examples", ">largest deviation", ">allowed"]
-    rows = [
-        (
-            result.signature,
-            result.where,
-            result.examples,
-            "" if result.deviation is None else f"{result.deviation:.1e}",
-            "" if result.allowed is None else f"{result.allowed:g}",
-            result.verdict,
-        )
-        for result in results
-    ]
-    print_table(None, [*columns, "verdict"], rows)
+    from keras_vae.export import format_results
+
+    click.echo(format_results(results))
 
 
 def size(path):

@@ -2,7 +2,7 @@
 
 Every function returns a figure that a notebook shows, and leaves matplotlib's global
 state alone. Data of shape (height, width) or (height, width, 1, 3 or 4) are drawn as
-images, all others as values over their features.
+images, all others, series of up to 4 channels too, as values over their features.
 """
 
 from keras_vae.plots.figure import Figure, save

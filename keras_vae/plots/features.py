@@ -8,10 +8,16 @@ from keras_vae.plots.figure import BLUE, GREY, NUMBER_COLORS, Figure, dots, pane
 
 
 def profiles(vae, x):
-    """Data as `(n, features)`, standardised where the model standardises them."""
+    """Data as `(n, features)`, standardised where the model standardises them.
+
+    Of a series `(steps, channels)` one channel comes after the other.
+    """
     if vae.standardize is not None:
         x = vae.standardize(x)
-    return np.reshape(x, (len(x), -1))
+    x = np.asarray(x)
+    if x.ndim == 3:
+        x = np.swapaxes(x, 1, 2)
+    return x.reshape(len(x), -1)
 
 
 def profile_figure(title, num_panels, vae, names):

@@ -6,7 +6,10 @@ from keras_vae.plots.figure import FILE_DPI, Figure
 
 
 def are_images(data_shape):
-    return data_shape[2:] in ((), (1,), (3,), (4,)) and len(data_shape) > 1
+    """Whether examples are pictures, not series `(steps, channels)` of few channels."""
+    if len(data_shape) == 2:
+        return data_shape[1] > 4
+    return len(data_shape) == 3 and data_shape[2] in (1, 3, 4)
 
 
 def image_figure(

@@ -149,7 +149,7 @@ def test_what_fails_at_run_time_is_one_line_and_status_1(call, run, tmp_path):
     result = call("sample", damaged, "--output", tmp_path / "s.npz", "--debug")
     assert isinstance(result.exception, ValueError)
     # U4: in the words of the command line.
-    np.save(tmp_path / "x.npy", np.zeros((3, 5), "float32"))
+    np.save(tmp_path / "x.npy", np.zeros((3, 5, 5, 1), "float32"))
     result = call("evaluate", run, "--input", tmp_path / "x.npy")
     assert result.exit_code == 1 and "`" not in result.stderr
 

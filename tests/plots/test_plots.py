@@ -16,7 +16,9 @@ from tests.plots.parts import (
 )
 
 
-@pytest.mark.parametrize("data_shape", [(4, 4, 1), (4, 4, 3), (4, 4), (3,), (24,)])
+@pytest.mark.parametrize(
+    "data_shape", [(4, 4, 1), (4, 4, 3), (5, 5), (12, 2), (3,), (24,)]
+)
 @pytest.mark.parametrize("n", [1, 30])
 def test_every_kind_of_data_makes_figures_with_titles(data_shape, n, tmp_path):
     vae, x = make_vae(data_shape, likelihood="gaussian"), data(n, data_shape)
@@ -77,3 +79,10 @@ def test_draws_are_draws_of_the_likelihood(image_vae):
     drawn = pictures(plots.samples(image_vae, 16, seed=1, draws=True))
     assert set(np.unique(drawn)) == {0.0, 1.0}
     np.testing.assert_array_equal(drawn, image_vae.sample(16, 1, draws=True)[..., 0])
+
+
+def test_a_series_is_drawn_channel_after_channel():
+    vae, x = make_vae((12, 2), likelihood="gaussian"), data(2, (12, 2))
+    original, _ = plots.reconstructions(vae, x).axes[0].lines
+    expected = np.concatenate([x[0, :, 0], x[0, :, 1]])
+    np.testing.assert_array_equal(original.get_ydata(), expected)
