@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo test stress lint format wheel clean
 
 help:
-	@echo "make demo     train a VAE on handwritten digits into runs/digits"
+	@echo "make demo     train a VAE on letters into runs/letters"
 	@echo "make test     check style, then run all tests"
 	@echo "make stress   kill, damage and fill disks for about half an hour"
 	@echo "make lint     check style only"
@@ -19,7 +19,8 @@ help:
 	@echo "make clean    remove all that make made, except runs/"
 
 demo: $(VENV)/installed
-	$(BIN)/keras-vae train --dataset digits --output runs/digits --overwrite
+	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
+	    --learning-rate 0.002 --epochs 30 --output runs/letters --overwrite
 
 # Last in `test` is pytest, and so its summary is the last line.
 test: lint
