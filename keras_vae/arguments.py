@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import numbers
 
 import numpy as np
 
@@ -23,7 +22,7 @@ def check_number(name, value, minimum=-math.inf):
     >>> check_number("beta", 4, minimum=0.0)
     4.0
     """
-    number = float(value) if _is_number(value) else math.nan
+    number = float(value) if _is_a("iuf", value) else math.nan
     if not (math.isfinite(number) and number >= minimum):
         bound = f" >= {minimum:g}" if math.isfinite(minimum) else ""
         raise ValueError(
@@ -33,7 +32,7 @@ def check_number(name, value, minimum=-math.inf):
 
 
 def check_integer(name, value, minimum, maximum=math.inf):
-    """Returns `value` as an int within bounds; NumPy's integers and 3.0 count.
+    """Returns an integer of any type, NumPy's too, within bounds as an int.
 
     Args:
         name: The argument, for the error.
@@ -42,17 +41,14 @@ def check_integer(name, value, minimum, maximum=math.inf):
         maximum: Integer or infinity.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If it is something else; 3.0 is, and True.
 
     Example:
 
-    >>> check_integer("num_samples", 3.0, minimum=1)
+    >>> check_integer("num_samples", np.int64(3), minimum=1)
     3
     """
-    number = float(value) if _is_number(value) else math.nan
-    if not (number == math.floor(number) if math.isfinite(number) else False) or not (
-        minimum <= number <= maximum
-    ):
+    if not _is_a("iu", value) or not minimum <= int(value) <= maximum:
         bounds = f">= {minimum}"
         if math.isfinite(maximum):
             bounds = f"from {minimum} to {maximum}"
@@ -62,12 +58,14 @@ def check_integer(name, value, minimum, maximum=math.inf):
     return int(value)
 
 
-def _is_number(value):
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return True
-    # NumPy's scalars and arrays of no dimension.
-    is_scalar = getattr(value, "shape", None) == ()
-    return is_scalar and np.asarray(value).dtype.kind in "iuf"
+def _is_a(kinds, value):
+    """Whether a value is one number of some of NumPy's kinds of types; no bool is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return True  # however large
+    if isinstance(value, list | tuple | str) or value is None:
+        return False
+    array = np.asarray(value)
+    return array.shape == () and array.dtype.kind in kinds
 
 
 def did_you_mean(value, names):

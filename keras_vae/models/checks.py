@@ -5,9 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import likelihoods
-from keras_vae.arguments import check_integer, check_number
-
-__all__ = ["check_integer", "check_number"]
+from keras_vae.arguments import check_integer
 
 # Values are looked at in parts, so that a memory-mapped array stays on the disk.
 ROWS_AT_A_TIME = 4096

@@ -9,8 +9,7 @@ decoder:  z (batch, latent_dim)   ->  the likelihood's parameters, unconstrained
 ```
 """
 
-import difflib
-
+from keras_vae.arguments import did_you_mean
 from keras_vae.networks.convolutional import convolutional
 from keras_vae.networks.dense import dense
 from keras_vae.networks.residual import residual
@@ -47,8 +46,7 @@ def get(identifier):
         return identifier
     if identifier in _NETWORKS:
         return _NETWORKS[identifier]
-    near = difflib.get_close_matches(str(identifier), _NETWORKS, n=1, cutoff=0.0)
     raise ValueError(
         f"`network` should be one of {sorted(_NETWORKS)} or a function that builds "
-        f"one. Received: network={identifier!r}. Did you mean {near[0]!r}?"
+        f"one. Received: network={identifier!r}.{did_you_mean(identifier, _NETWORKS)}"
     )

@@ -1,8 +1,6 @@
 """What every network is built with: checks, initial values, and the two ends."""
 
-import difflib
 import math
-import numbers
 import random
 
 import keras
@@ -10,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_vae import likelihoods
+from keras_vae.arguments import check_integer, did_you_mean
 
 # Gain and fan of the initial weights that keep the scale of a signal through many
 # layers: Glorot & Bengio (2010) for what is linear near 0, Klambauer et al. (2017)
@@ -35,7 +34,7 @@ class Builder:
         self, data_shape, latent_dim, likelihood, activation, data_mean, seed, name
     ):
         self.data_shape = _data_shape(data_shape)
-        self.latent_dim = check_integer("latent_dim", latent_dim)
+        self.latent_dim = check_integer("latent_dim", latent_dim, minimum=1)
         self.likelihood = likelihoods.get(likelihood)
         self.parameter_shape = tuple(self.likelihood.parameter_shape(self.data_shape))
         self.activation = _activation(activation)
@@ -213,35 +212,18 @@ def image_sizes(data_shape, filters):
 # Arguments.
 
 
-def check_integer(name, value, minimum=1):
-    """Returns an integer that is not below `minimum`."""
-    if not _is_integer(value, minimum):
-        raise ValueError(
-            f"`{name}` should be an integer >= {minimum}. Received: {name}={value!r}"
-        )
-    return int(value)
-
-
 def check_integers(name, values, minimum=1, empty=False, example="(32, 64)"):
     """Returns a tuple of integers that are not below `minimum`."""
     try:
-        integers = tuple(values)
-    except TypeError:
-        integers = (None,)
-    if not (integers or empty) or not all(_is_integer(i, minimum) for i in integers):
+        integers = tuple(check_integer(name, value, minimum) for value in values)
+    except (TypeError, ValueError):
+        integers = None
+    if integers is None or not (integers or empty):
         raise ValueError(
             f"`{name}` should be a tuple of integers >= {minimum}, such as "
             f"{name}={example}. Received: {name}={values!r}"
         )
-    return tuple(map(int, integers))
-
-
-def _is_integer(value, minimum):
-    return (
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
-        and value >= minimum
-    )
+    return integers
 
 
 def _data_shape(data_shape):
@@ -274,11 +256,9 @@ def _activation(identifier):
         keras.activations.get(keras.activations.serialize(activation))
     except (ValueError, TypeError, OSError) as error:
         names = [n for n in dir(keras.activations) if not n.startswith("_")]
-        near = difflib.get_close_matches(str(identifier), names, n=1, cutoff=0.5)
-        mend = f". Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             "`activation` should be the name of a Keras activation, such as 'relu', or "
             "a function registered with keras.saving.register_keras_serializable. "
-            f"Received: activation={identifier!r}{mend}"
+            f"Received: activation={identifier!r}.{did_you_mean(identifier, names)}"
         ) from error
     return activation

@@ -4,9 +4,9 @@ import math
 
 from keras import layers
 
+from keras_vae.arguments import check_integer
 from keras_vae.networks.builder import (
     Builder,
-    check_integer,
     check_integers,
     image_sizes,
 )
@@ -83,7 +83,7 @@ def residual(
     )
     # With one channel, layer normalisation would leave nothing of the signal.
     filters = check_integers("filters", filters, minimum=2)
-    blocks_per_stage = check_integer("blocks_per_stage", blocks_per_stage)
+    blocks_per_stage = check_integer("blocks_per_stage", blocks_per_stage, minimum=1)
     kernel_size = check_integer("kernel_size", kernel_size, minimum=2)
     hidden_units = check_integers("hidden_units", hidden_units, empty=True)
     sizes = image_sizes(builder.data_shape, filters)
