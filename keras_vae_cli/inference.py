@@ -87,26 +87,28 @@ def reconstruct(output, **data):
 @click.command(
     epilog=examples(
         "sample runs/digits --num-samples 64 --output samples.png",
-        "sample runs/table --draws --num-samples 10000 --output synthetic.csv",
+        "sample runs/digits --draws --num-samples 10000 --output binary.npy",
+        "sample runs/table --num-samples 10000 --output synthetic.csv",
     )
 )
 @model_argument
 @click.option("--num-samples", type=count, default=64, show_default=True)
 @click.option(
-    "--draws",
-    is_flag=True,
-    help="Draw x from p(x|z), with the likelihood's own noise, instead of giving its "
-    "mean: right for tables and for statistics; means look better as pictures.",
+    "--draws/--means",
+    default=None,
+    help="Draw x from p(x|z), with the likelihood's own noise: rows of a table as the "
+    "data have them. Or give its mean, which looks better as a picture.  [default: "
+    "means of images, draws of all else]",
 )
 @seed_option
 @output_option(*FIGURES, *ARRAYS)
 @batch_size_option
 @debug_option
 def sample(model, num_samples, draws, seed, output, batch_size):
-    """Make new data: z is drawn from the prior, and decoded.
+    """Make new data: z is drawn from the prior, and x from p(x|z), or as its mean.
 
-    Unless --draws is given, a sample is the mean of p(x|z): what the model expects at
-    z, smoother than any example. MODEL is the directory of a run, or a .keras file.
+    The mean is what the model expects at z: smoother than any example, and the same for
+    the same z. MODEL is the directory of a run, or a .keras file.
     """
     if output.suffix in FIGURES and num_samples > MOST_PICTURES:
         raise click.BadParameter(
@@ -116,6 +118,8 @@ def sample(model, num_samples, draws, seed, output, batch_size):
         )
     model = open_model(model)
     vae, names = model.vae, model.feature_names
+    if draws is None:
+        draws = len(vae.data_shape) != 3
     if output.suffix in FIGURES:
         figure = model.keras_vae.plots.samples(
             vae, num_samples, seed=seed, draws=draws, feature_names=names

@@ -10,7 +10,7 @@ from keras_vae.plots.images import are_images, image_figure
 from keras_vae.plots.inputs import conditions, data
 
 
-def samples(vae, num_samples=64, seed=0, x=None, feature_names=None, draws=False):
+def samples(vae, num_samples=64, seed=0, x=None, feature_names=None, draws=None):
     """Draws new data: of p(x|z) for z from the prior, its mean or a draw.
 
     Args:
@@ -22,7 +22,7 @@ def samples(vae, num_samples=64, seed=0, x=None, feature_names=None, draws=False
             get in turn, where the model has any.
         feature_names: Names of the features of data that are no images.
         draws: Whether the samples are draws of p(x|z), with the likelihood's noise,
-            instead of its means.
+            instead of its means. `None`: of what are no images.
 
     Returns:
         Figure.
@@ -37,10 +37,12 @@ def samples(vae, num_samples=64, seed=0, x=None, feature_names=None, draws=False
     >>> len(samples(vae, num_samples=6).axes[0].images)
     6
     """
+    images = are_images(vae.data_shape)
+    draws = not images if draws is None else draws
     given = conditions(vae, x, num_samples)
     new = vae.sample(num_samples, seed=seed, draws=draws, **given)
     title = f"Samples: {'draws' if draws else 'means'} of p(x|z) for z from the prior"
-    if are_images(vae.data_shape):
+    if images:
         return image_figure(new, math.ceil(math.sqrt(num_samples)), title)
     figure, (axes,) = profile_figure(title, 1, vae, feature_names)
     if x is not None:

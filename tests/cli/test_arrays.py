@@ -1,6 +1,7 @@
 """Arrays that are written batch after batch."""
 
 import shutil
+import weakref
 
 import click
 import numpy as np
@@ -57,13 +58,7 @@ def test_no_more_than_two_batches_are_there_at_a_time(tmp_path, suffix):
     """Each batch is written before the next but one is computed."""
     alive = []
 
-    class Tracked(np.ndarray):
-        def __array_finalize__(self, _):
-            pass
-
     def tracked():
-        import weakref
-
         for i in range(20):
             array = np.full((3, 2), i, "float32")
             alive.append(weakref.ref(array))

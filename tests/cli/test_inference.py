@@ -130,6 +130,17 @@ def test_draws_are_draws(call, run, vae, tmp_path):
     np.testing.assert_array_equal(found, vae.sample(64, seed=0, draws=True))
 
 
+def test_tables_get_draws_unless_means_are_asked_for(call, table, tmp_path):
+    run, _ = table
+    vae = runs.Run(run).vae
+    for options, draws in (([], True), (["--means"], False)):
+        result = call("sample", run, *options, "--output", tmp_path / "s.csv")
+        assert result.exit_code == 0, result.output
+        found = np.array(read(tmp_path / "s.csv")[1]).astype("float32")
+        expected = vae.sample(64, seed=0, draws=draws)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_a_seed_that_is_no_32_bit_word_is_refused(call, run, tmp_path):
     """D18: 2**32 was folded to 0 silently."""
     arguments = ["sample", run, "--num-samples", 2, "--output", tmp_path / "s.npy"]
