@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from keras_vae import runs
-from keras_vae_cli import main
+from keras_vae_cli import main, options
 
 TINY = ["--epochs", "2", "--latent-dim", "3", "--hidden-units", "8"]
 TINY += ["--exports", "none"]
@@ -143,3 +143,15 @@ def test_stopped_it_says_how_to_go_on(run, tmp_path, how):
     command = f"keras-vae train --output {path} --resume"
     assert stderr.strip().splitlines()[-1] == f"Error: Stopped. Go on with: {command}"
     assert not list(path.rglob(".keras_vae-*"))
+
+
+def test_a_run_that_was_ended_between_two_renames_is_found(tmp_path):
+    """Before the package is imported, which would heal it too."""
+    path = tmp_path / "run"
+    aside = tmp_path / ".keras_vae-tmp-1" / ".keras_vae-old" / "run"
+    aside.mkdir(parents=True)
+    (tmp_path / ".keras_vae-tmp-1" / ".keras_vae-lock").touch()
+    for name in ("config.json", "model.keras"):
+        (aside / name).touch()
+    assert options.ModelPath().convert(str(path), None, None) == path
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
