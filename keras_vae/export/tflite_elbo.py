@@ -26,13 +26,13 @@ def parameters_endpoint(vae, models):
     """
     if not {"encoder", "decoder"} <= set(models):
         return None
-    encode, decode = models["encoder"]["encode"], models["decoder"]["decode"]
     zeros = {
         name: tf.zeros((1, *spec.shape[1:]), spec.dtype)
-        for name, spec in encode.inputs.items()
+        for name, spec in vae.input_specs.items()
     }
-    if list(encode.function(zeros)) != ["z_mean", "z_log_var"]:
+    if type(vae.posterior(vae.prepare(zeros))) is not Normal:
         return None
+    decode = models["decoder"]["decode"]
 
     def parameters(inputs):
         given = {name: inputs[name] for name in vae.decoder_conditions}
