@@ -22,9 +22,11 @@ demo: $(VENV)/installed
 	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
 	    --learning-rate 0.002 --epochs 30 --output runs/letters --overwrite
 
-# Last in `test` is pytest, and so its summary is the last line.
+# Last in `test` is pytest, and so its summary is the last line. A process of tests takes
+# about 2 GB: make test PROCESSES=8
+PROCESSES ?= 2
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
 # The moments follow from the seed: make stress SEED=1
 SEED ?= 0

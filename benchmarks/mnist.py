@@ -3,7 +3,8 @@
     python benchmarks/mnist.py
 
 runs each command of COMMANDS in a process of its own, writes `benchmarks/mnist.json`,
-and puts its table between the markers in README.md. MNIST is looked for where
+puts its table between the markers in README.md, and keeps the samples of the first as
+`docs/mnist.png`. MNIST is looked for where
 tensorflow-datasets keeps its data (`TFDS_DATA_DIR`). About 5 minutes on two cores.
 
 The measure is that of dynamically binarized MNIST (Burda et al. 2016): the ELBO of the
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "mnist.png"
 COMMANDS = [
     "--network dense --latent-dim 50 --binarize dynamic --epochs 40",
     "--network convolutional --latent-dim 50 --binarize dynamic --epochs 5",
@@ -33,9 +36,9 @@ def measure(options, folder):
     """The final report of one run, as the run wrote it."""
     command = f"keras-vae train --dataset mnist {options} --seed 0"
     words = shlex.split(command)[1:]
-    run = Path(folder) / "run"
+    run = Path(folder) / f"run-{COMMANDS.index(options)}"
     subprocess.run(
-        [sys.executable, "-m", "keras_vae_cli", *words, "--output", run, "--overwrite"],
+        [sys.executable, "-m", "keras_vae_cli", *words, "--output", run],
         check=True,
     )
     metrics = json.loads((run / "metrics.json").read_text())
@@ -76,6 +79,7 @@ def table(report):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(options, folder) for options in COMMANDS]
+        shutil.copyfile(Path(folder, "run-0", "figures", "samples.png"), PICTURE)
     report = {
         "machine": {
             "cores": os.cpu_count(),

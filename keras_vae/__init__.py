@@ -21,6 +21,7 @@ if keras.backend.backend() != "tensorflow":
 from keras_vae import (
     callbacks,
     datasets,
+    distributions,
     divergences,
     evaluation,
     export,
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "datasets",
+    "distributions",
     "divergences",
     "evaluation",
     "export",

@@ -240,7 +240,8 @@ def get(identifier, argument="beta"):
         A `Schedule`.
 
     Raises:
-        ValueError: If it is none of these, or a value of it is negative.
+        ValueError: If it is none of these, or negative at one of the steps that are
+            tried: the first two, and eleven up to `num_steps`.
 
     Example:
 

@@ -146,19 +146,17 @@ def check_array(name, x, vae, support=False):
     check_dtype(name, x.dtype, is_binary=x.dtype == np.uint8 and x.max() <= 1)
     for start in range(0, len(x), ROWS_AT_A_TIME):
         part = x[start : start + ROWS_AT_A_TIME]
-        if x.dtype.kind not in "biu" and not np.isfinite(part).all():
-            bad = np.argwhere(~np.isfinite(part))[0]
-            raise ValueError(
-                f"`{name}` should be finite. Received: {part[tuple(bad)]} at index "
-                f"{(int(bad[0]) + start, *map(int, bad[1:]))}"
-            )
+        _check_finite(name, part, start)
         if support:
             _check_support(name, part, start, vae)
-    return x if x.dtype.kind == "f" or x.dtype.name == "bfloat16" else _as_float(x)
+    return x
 
 
-def _as_float(x):
-    return x.astype("float32")
+def as_floats(x):
+    """Arrays that Keras gets: x in a type of floats, conditions as they are."""
+    if isinstance(x, dict):
+        return {**x, "x": as_floats(x["x"])}
+    return x.astype("float32") if x.dtype.kind in "biu" else x
 
 
 def _check_support(name, part, start, vae):
@@ -220,7 +218,19 @@ def _check_further(name, values, spec, num_rows):
             f"`{name}` should have shape {(num_rows, *row)}, a row for each example. "
             f"Received: shape {values.shape}"
         )
-    return values.astype(spec.dtype.as_numpy_dtype)
+    values = values.astype(spec.dtype.as_numpy_dtype)
+    _check_finite(name, values, 0)
+    return values
+
+
+def _check_finite(name, part, start):
+    if part.dtype.kind in "biu" or np.isfinite(part).all():
+        return
+    bad = np.argwhere(~np.isfinite(part))[0]
+    raise ValueError(
+        f"`{name}` should be finite. Received: {part[tuple(bad)]} at index "
+        f"{(int(bad[0]) + start, *map(int, bad[1:]))}"
+    )
 
 
 def check_conditions(conditions, vae, num_rows):
@@ -279,7 +289,8 @@ def check_dtype(name, dtype, is_binary=False):
     if kind.name == "uint8" and not is_binary:
         raise ValueError(
             f"`{name}` should be floating-point. Received: dtype uint8. Mend: "
-            f"{name}.astype('float32') / 255 scales 8-bit images to [0, 1]"
+            f"{name}.astype('float32') / 255 scales 8-bit images to [0, 1]; what is 0 "
+            f"and 1 already is cast and not divided"
         )
     if kind.kind not in "biuf" and kind.name != "bfloat16":
         raise ValueError(
@@ -295,22 +306,21 @@ def batches_of(name, x, vae, batch_size, support=False):
         A float32 array, or a dictionary of arrays where the model takes more than x.
     """
     check_integer("batch_size", batch_size, minimum=1)
-    rank = 1 + len(vae.data_shape)
-    is_list = isinstance(x, list) and all(np.ndim(batch) == rank for batch in x)
-    if x is None or (is_arrays(x) and not (is_list and x)):
+    if x is None or (is_arrays(x) and not _is_list_of_batches(x, vae)):
         x = check_data(name, x, vae, support)
         rows = len(x["x"] if isinstance(x, dict) else x)
         for start in range(0, rows, batch_size):
-            yield tf.nest.map_structure(
-                lambda array, start=start: _as_batch(array[start : start + batch_size]),
-                _single(x),
+            batch = tf.nest.map_structure(
+                lambda array, start=start: array[start : start + batch_size], _single(x)
             )
+            yield _as_batch(batch)
         return
     start = 0
     for batch in x:
         batch = batch[0] if isinstance(batch, list | tuple) else batch
         batch = _single(check_inputs(batch, vae.input_specs))
         main = batch["x"] if isinstance(batch, dict) else batch
+        _check_finite(name, main.numpy(), start)
         if support:
             _check_support(name, main.numpy(), start, vae)
         start += len(main)
@@ -319,9 +329,20 @@ def batches_of(name, x, vae, batch_size, support=False):
         raise ValueError(f"`{name}` should hold at least one example. Received: none")
 
 
-def _as_batch(array):
-    """x in float32; a label stays an integer."""
-    return np.asarray(array, "float32" if array.dtype.kind == "f" else array.dtype)
+def _is_list_of_batches(x, vae):
+    """Whether a list holds batches, `(x, ...)` tuples or dictionaries, and no rows."""
+    if not isinstance(x, list) or not x:
+        return False
+    rank = 1 + len(vae.data_shape)
+    parts = [part[0] if isinstance(part, tuple) and part else part for part in x]
+    return all(isinstance(part, dict) or np.ndim(part) == rank for part in parts)
+
+
+def _as_batch(batch):
+    """x in float32; conditions as they are."""
+    if isinstance(batch, dict):
+        return {**batch, "x": _as_batch(batch["x"])}
+    return np.asarray(batch, "float32")
 
 
 def _single(inputs):

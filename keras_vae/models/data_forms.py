@@ -40,27 +40,32 @@ def check(vae, x, target, sample_weight):
             "or batches of them. Received: x=None"
         )
     if checks.is_arrays(x):
-        x = checks.check_data("x", x, vae, support=target is None)
+        has_target = target is not None and target is not x
+        x = checks.as_floats(checks.check_data("x", x, vae, support=target is None))
         if target is not None:
             target = checks.check_array("target", target, vae, support=True)
+            target = checks.as_floats(target)
+            vae.note_targets(has_target)
         elif sample_weight is not None:
             # Keras drops the weights of an x without a target.
             target = x["x"] if isinstance(x, dict) else x
         return x, target, sample_weight
-    return _batches(x), target, sample_weight
+    return _batches(vae, x), target, sample_weight
 
 
-def _batches(batches):
+def _batches(vae, batches):
     """Batches without the two things that Keras refuses: a bare x, and no target."""
     if inspect.isgenerator(batches):
-        return (_complete(batch) for batch in batches)
+        return (_complete(batch, vae.note_targets) for batch in batches)
     if isinstance(batches, tf.data.Dataset):
         spec = batches.element_spec
-        if isinstance(spec, tuple) and len(spec) == 3 and _is_none(spec[1]):
-            return batches.map(lambda x, _, weight: _complete((x, None, weight)))
+        has_target = isinstance(spec, tuple) and len(spec) > 1
+        if has_target and _is_none(spec[1]):
+            return batches.map(lambda x, _, *weight: _complete((x, None, *weight)))
+        vae.note_targets(has_target)
         return batches
     if isinstance(batches, keras.utils.PyDataset):
-        return _CompletePyDataset(batches)
+        return _CompletePyDataset(batches, vae.note_targets)
     return batches
 
 
@@ -68,9 +73,11 @@ def _is_none(spec):
     return spec is None or isinstance(spec, tf.NoneTensorSpec)
 
 
-def _complete(batch):
+def _complete(batch, note_targets=None):
     """A batch as a tuple, with the target that weights need."""
     x, target, weight = unpack(batch)
+    if note_targets is not None:
+        note_targets(target is not None and target is not x)
     if weight is None:
         return (x,) if target is None else (x, target)
     if target is None:
@@ -81,16 +88,17 @@ def _complete(batch):
 class _CompletePyDataset(keras.utils.PyDataset):
     """A `PyDataset` of which each batch is complete."""
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, note_targets):
         super().__init__(
             workers=dataset.workers,
             use_multiprocessing=dataset.use_multiprocessing,
             max_queue_size=dataset.max_queue_size,
         )
         self.dataset = dataset
+        self.note_targets = note_targets
 
     def __getitem__(self, index):
-        return _complete(self.dataset[index])
+        return _complete(self.dataset[index], self.note_targets)
 
     @property
     def num_batches(self):

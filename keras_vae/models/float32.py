@@ -18,8 +18,8 @@ def float32_copy(vae):
         vae: A `keras_vae.VAE`.
 
     Returns:
-        A `keras_vae.VAE` with the same weights, not compiled; `vae` itself if it
-        computes in float32 throughout.
+        A `keras_vae.VAE` with the same weights, not compiled, without schedules of beta
+        and capacity; `vae` itself if it computes in float32 throughout.
 
     Example:
 
@@ -29,8 +29,12 @@ def float32_copy(vae):
     >>> float32_copy(vae) is vae
     True
     """
-    with ObjectSharingScope():
-        config = vae.get_config()
+    vae._trained.copied_for_inference = True
+    try:
+        with ObjectSharingScope():
+            config = vae.get_config()
+    finally:
+        vae._trained.copied_for_inference = False
     float32_config = _in_float32(config)
     if float32_config == config:
         return vae
@@ -43,6 +47,7 @@ def float32_copy(vae):
     ):
         copy = type(vae).from_config(float32_config)
     copy.set_weights(vae.get_weights())
+    copy.note_targets(vae._trained.on_targets)
     return copy
 
 

@@ -51,6 +51,17 @@ class Inference:
             ).get_concrete_function()
         return graphs[function]
 
+    def note_targets(self, given):
+        """Remembers that x was encoded to explain another target (denoising).
+
+        Only what is explained has to lie in the support of the likelihood.
+        """
+        self._trained.on_targets |= bool(given)
+
+    def _inputs_of(self, x, batch_size):
+        support = not self._trained.on_targets
+        return checks.batches_of("x", x, self, batch_size, support=support)
+
     def _code_spec(self):
         return tf.TensorSpec((None, *self.latent_shape), tf.float32, name="z")
 
@@ -70,13 +81,11 @@ class Inference:
 
         Raises:
             ValueError: If the data have another shape, are not finite or lie outside
-                the likelihood's support.
+                the likelihood's support (unless the model was trained to explain
+                another target than x).
         """
         function = self.graph(_encode, self.input_spec_structure)
-        return concatenate(
-            function(batch)
-            for batch in checks.batches_of("x", x, self, batch_size, support=True)
-        )
+        return concatenate(function(batch) for batch in self._inputs_of(x, batch_size))
 
     def codes(self, x, batch_size=128):
         """Means of the posterior q(z|x): what is shown, interpolated and decoded.
@@ -89,10 +98,7 @@ class Inference:
             NumPy array `(n, *latent_shape)`.
         """
         function = self.graph(_codes, self.input_spec_structure)
-        return concatenate(
-            function(batch)
-            for batch in checks.batches_of("x", x, self, batch_size, support=True)
-        )
+        return concatenate(function(batch) for batch in self._inputs_of(x, batch_size))
 
     def decode(self, z, batch_size=128, **conditions):
         """Mean of p(x|z).
@@ -124,10 +130,7 @@ class Inference:
             `reconstruction`, NumPy array `(n, *data_shape)`, in the data's units.
         """
         function = self.graph(_reconstruct, self.input_spec_structure)
-        return concatenate(
-            function(batch)
-            for batch in checks.batches_of("x", x, self, batch_size, support=True)
-        )
+        return concatenate(function(batch) for batch in self._inputs_of(x, batch_size))
 
     def sample(
         self, num_samples, seed=None, batch_size=128, *, draws=False, **conditions
@@ -195,6 +198,11 @@ class Inference:
             NumPy array `(n, num_steps, *data_shape)`, in the data's units.
         """
         num_steps = check_integer("num_steps", num_steps, minimum=2)
+        if self.decoder_conditions and not isinstance(x_a, dict):
+            raise ValueError(
+                "`x_a` should be a dictionary of arrays, with the conditions under "
+                f"which to decode. Received: {type(x_a).__name__}"
+            )
         z_a, z_b = self.codes(x_a, batch_size), self.codes(x_b, batch_size)
         if len(z_a) != len(z_b):
             raise ValueError(

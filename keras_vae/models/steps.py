@@ -10,7 +10,7 @@ from keras_vae.models import checks, keras_private
 
 # What `train_step` finds in a batch whose loss is not finite, in the order of
 # `Steps.faults`.
-FAULTS = ("x", "target", "sample_weight", "support")
+FAULTS = ("inputs", "target", "sample_weight", "support")
 
 
 class Batch(NamedTuple):
@@ -57,9 +57,10 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self.reconstruction_loss_tracker = keras.metrics.Mean("reconstruction_loss")
         self.kl_loss_tracker = keras.metrics.Mean("kl_loss")
         self.elbo_tracker = keras.metrics.Mean("elbo")
-        self._plain_metrics = []
-        self._weighted_metrics = []
-        self._checked = _Untracked(data=None)
+        self._compiled_metrics = _Untracked(plain=[], weighted=[])
+        self._trained = _Untracked(
+            validation=None, on_targets=False, copied_for_inference=False
+        )
         self._graphs = _Untracked(by_function={})
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         self._counters = _Untracked(
@@ -69,9 +70,18 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
     @property
     def metrics(self):
-        # Those of this model and of its layers. `keras.Model` puts trackers of its own
-        # before them, which nothing here updates.
-        return keras.layers.Layer.metrics.fget(self)
+        # `keras.Model` puts trackers of its own before these, which nothing here
+        # updates, and keeps those of an earlier `compile`.
+        own = [
+            self.loss_tracker,
+            self.reconstruction_loss_tracker,
+            self.kl_loss_tracker,
+            self.elbo_tracker,
+            *self._compiled_metrics.plain,
+            *self._compiled_metrics.weighted,
+        ]
+        of_layers = keras.layers.Layer.metrics.fget
+        return own + [metric for layer in self.layers for metric in of_layers(layer)]
 
     @property
     def faults(self):
@@ -225,11 +235,12 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         def bad(tensor):
             return tf.reduce_any(~tf.math.is_finite(tf.cast(tensor, tf.float32)))
 
-        x = batch.inputs["x"] if isinstance(batch.inputs, dict) else batch.inputs
+        inputs = tf.stack([bad(tensor) for tensor in tf.nest.flatten(batch.inputs)])
         weight = 0.0 if batch.sample_weight is None else batch.sample_weight
         outside = tf.reduce_any(~self.likelihood.in_support(batch.target))
-        found = [bad(x), bad(batch.target), bad(weight), outside]
-        return tf.stack([tf.cast(value, tf.bool) for value in found])
+        return tf.stack(
+            [tf.reduce_any(inputs), bad(batch.target), bad(weight), outside]
+        )
 
     def _log(self, terms, batch, loss):
         weight = batch.sample_weight
@@ -237,11 +248,12 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self.reconstruction_loss_tracker.update_state(terms.reconstruction_loss, weight)
         self.kl_loss_tracker.update_state(terms.kl_loss, weight)
         self.elbo_tracker.update_state(terms.elbo, weight)
-        if self._plain_metrics or self._weighted_metrics:
+        compiled = self._compiled_metrics
+        if compiled.plain or compiled.weighted:
             reconstruction = self.reconstruction(terms.q.mean, batch.inputs)
-            for metric in self._plain_metrics:
+            for metric in compiled.plain:
                 metric.update_state(batch.raw_target, reconstruction)
-            for metric in self._weighted_metrics:
+            for metric in compiled.weighted:
                 metric.update_state(batch.raw_target, reconstruction, weight)
         return self.get_metrics_result()
 

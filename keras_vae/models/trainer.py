@@ -51,10 +51,8 @@ class Trainer(Steps):
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
         }
-        self._plain_metrics = [_metric(m) for m in tf.nest.flatten(metrics or [])]
-        self._weighted_metrics = [
-            _metric(m) for m in tf.nest.flatten(weighted_metrics or [])
-        ]
+        self._compiled_metrics.plain = _metrics(metrics)
+        self._compiled_metrics.weighted = _metrics(weighted_metrics)
         super().compile(optimizer=optimizer, **kwargs)
         # Here rather than in the first step: a step that failed while it was traced
         # can then be followed by another.
@@ -118,7 +116,7 @@ class Trainer(Steps):
         if validation_data is not None:
             parts = data_forms.check(self, *data_forms.unpack(validation_data))
             # `evaluate` gets these after each epoch, and knows them by themselves.
-            self._checked.data = parts[0]
+            self._trained.validation = parts[0]
             validation_data = keras.utils.pack_x_y_sample_weight(*parts)
         guard = TrainingGuard()
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -139,7 +137,7 @@ class Trainer(Steps):
                 **kwargs,
             )
         finally:
-            self._checked.data = None
+            self._trained.validation = None
 
     def evaluate(
         self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs
@@ -149,11 +147,15 @@ class Trainer(Steps):
         Arguments and returned values are those of `keras.Model.evaluate`; data may
         come in every form that `fit` takes.
         """
-        if x is None or x is not self._checked.data:
+        if x is None or x is not self._trained.validation:
             x, y, sample_weight = data_forms.check(self, x, y, sample_weight)
         return super().evaluate(
             x, y, batch_size, *args, sample_weight=sample_weight, **kwargs
         )
+
+
+def _metrics(identifiers):
+    return [_metric(identifier) for identifier in tf.nest.flatten(identifiers or [])]
 
 
 def _metric(identifier):

@@ -56,9 +56,11 @@ class TrainingGuard(keras.callbacks.Callback):
 
     def _hint(self):
         faults = self.model.faults
-        for name in ("x", "target", "sample_weight"):
-            if name in faults:
-                return f"`{name}` is not finite in this batch: look for nan among them."
+        names = {"inputs": " or ".join(f"`{n}`" for n in self.model.input_specs)}
+        for fault in ("inputs", "target", "sample_weight"):
+            if fault in faults:
+                name = names.get(fault, f"`{fault}`")
+                return f"{name} is not finite in this batch: look for nan among them."
         if "support" in faults:
             likelihood = self.model.likelihood
             return (

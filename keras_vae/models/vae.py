@@ -4,6 +4,7 @@ import functools
 import inspect
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae import likelihoods, priors, schedules
@@ -15,6 +16,9 @@ from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.float32 import float32_copy, layers_of
 from keras_vae.models.inference import Inference
 from keras_vae.models.trainer import Trainer
+
+# Arguments that make the model what it is; the others may be assigned later.
+FIXED = ("encoder", "decoder", "likelihood", "prior", "standardize", "seed")
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -180,9 +184,7 @@ class VAE(Inference, Trainer):
         return {"x": x, **self._interface.conditions}
 
     def __setattr__(self, name, value):
-        if name in ("encoder", "decoder", "likelihood", "prior", "standardize") and (
-            name in self.__dict__
-        ):
+        if name in FIXED and name in self.__dict__:
             raise AttributeError(
                 f"`{name}` is a part of this model and stays. Mend: build another "
                 "model around the same networks, "
@@ -429,19 +431,27 @@ class VAE(Inference, Trainer):
             "decoder": serialize(self.decoder),
             "likelihood": serialize(self.likelihood),
             "prior": serialize(self.prior),
-            "beta": serialize(self.beta),
-            "capacity": serialize(self.capacity),
+            **self._schedules_config(),
             "free_bits": self.free_bits,
             "num_samples": self.num_samples,
             "standardize": serialize(self.standardize),
             "seed": self.seed,
         }
 
+    def _schedules_config(self):
+        if self._trained.copied_for_inference:
+            return {}  # a function that nobody can save is in nobody's way
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "beta": serialize(self.beta),
+            "capacity": serialize(self.capacity),
+        }
+
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = {
             key: keras.saving.deserialize_keras_object(value, custom_objects)
-            if isinstance(value, dict)
+            if isinstance(value, dict) and "class_name" in value
             else value
             for key, value in config.items()
         }
@@ -460,6 +470,8 @@ class VAE(Inference, Trainer):
         super().save_own_variables(store)
         for name, state in self._random_states().items():
             store[name] = state
+        if self._trained.on_targets:
+            store["trained_on_targets"] = np.array(True)
 
     def load_own_variables(self, store):
         own = {}  # The weights of this model itself, by the names that Keras gives.
@@ -469,3 +481,4 @@ class VAE(Inference, Trainer):
         for name, state in self._random_states().items():
             if name in store:
                 state.assign(store[name])
+        self.note_targets("trained_on_targets" in store)

@@ -240,7 +240,7 @@ def _check_bad_batch(make, x):
 
 
 @functools.cache
-def _two_devices():
+def two_devices():
     # One for all: TensorFlow numbers the collectives of each strategy from the same
     # beginning, and takes two of one number for one.
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -248,7 +248,7 @@ def _two_devices():
 
 def _check_two_devices(make, x):
     """Evaluation as on one device; training on unequal and empty parts of batches."""
-    with _two_devices().scope():
+    with two_devices().scope():
         vae = _fitted(make, metrics=["mse"])
     single = _fitted(make, metrics=["mse"])
     x = _rows(x, slice(0, 33))  # batches of 16, 16 and 1

@@ -1,5 +1,7 @@
 """What networks a model takes, and what it says of careless use."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -90,6 +92,33 @@ def test_conditions_that_lack_or_do_not_fit_are_named(call, message):
         call(conditional())
 
 
+class Labelled(keras_vae.VAE):
+    """A model with a use for labels that no network takes: one posterior a class."""
+
+    @property
+    def input_specs(self):
+        label = tf.TensorSpec((None,), tf.int32, name="label")
+        return {**super().input_specs, "label": label}
+
+    def posterior(self, inputs, training=False):
+        q = super().posterior(inputs, training)
+        shift = tf.cast(inputs["label"], tf.float32)[:, None]
+        return keras_vae.distributions.Normal(q.mean + shift, q.log_var)
+
+
+def test_labels_reach_a_model_that_has_a_use_for_them():
+    networks = keras_vae.networks.dense((12,), 2, hidden_units=(16,), seed=0)
+    plain, vae = keras_vae.VAE(*networks), Labelled(*networks, seed=0)
+    vae.compile("adam")
+    data = {"x": X, "label": LABELS}
+    expected = plain.codes(X) + LABELS[:, None]
+    np.testing.assert_allclose(vae.codes(data), expected, rtol=1e-5)
+    vae.fit(data, validation_data=data, verbose=0)
+    stream = tf.data.Dataset.from_tensor_slices(data).batch(16)
+    vae.fit(stream, verbose=0)
+    np.testing.assert_allclose(vae.elbo(stream), vae.elbo(data), rtol=1e-4)
+
+
 def test_counting_examples_does_not_stop_at_the_precision_of_a_float():
     """Beyond 2**24 a float32 counter stays: neighbours would share their noise."""
     vae = make_vae()
@@ -178,3 +207,121 @@ def test_models_in_one_process_do_not_make_tensorflow_warn(caplog):
         vae.elbo(X)
         vae.sample(2, seed=0)
     assert "retracing" not in caplog.text
+
+
+def test_metrics_are_those_of_the_last_compile():
+    vae = make_vae()
+    names = {"loss", "reconstruction_loss", "kl_loss", "elbo"}
+    for metrics in (["mse"], ["mae", "mse"], None):
+        vae.compile("adam", metrics=metrics)
+        logs = vae.evaluate(X, verbose=0, return_dict=True)
+        assert set(logs) == names | set(metrics or [])
+        assert all(logs.values())  # none of them is left at 0
+
+
+def test_what_a_denoising_model_encodes_need_not_lie_in_the_support(tmp_path):
+    noisy = X + np.random.default_rng(1).normal(size=X.shape).astype("float32")
+    strict = make_vae()
+    strict.fit(X, X, verbose=0)
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        strict.encode(noisy)
+    pairs = tf.data.Dataset.from_tensor_slices((noisy, X)).batch(16)
+    for data in ((noisy, X), (pairs,)):
+        vae = make_vae()
+        vae.fit(*data, verbose=0)
+        expected = vae.encoder(noisy)[0]
+        np.testing.assert_allclose(vae.codes(noisy), expected, rtol=1e-4, atol=1e-6)
+        with pytest.raises(ValueError, match="finite"):
+            vae.encode(np.full_like(X, np.nan))
+    vae.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.codes(noisy), vae.codes(noisy))
+
+
+def with_real_condition():
+    x, z = keras.Input((12,), name="x"), keras.Input((2,), name="z")
+    c, d = (keras.Input((1,), name="condition") for _ in range(2))
+    hidden = keras.layers.Dense(8, "relu")(keras.layers.Concatenate()([x, c]))
+    heads = [keras.layers.Dense(2, dtype="float32")(hidden) for _ in range(2)]
+    parameters = keras.layers.Dense(12)(keras.layers.Concatenate()([z, d]))
+    vae = keras_vae.VAE(keras.Model([x, c], heads), keras.Model([z, d], parameters))
+    vae.compile("adam")
+    return vae
+
+
+def test_a_condition_that_is_not_finite_is_named():
+    vae = with_real_condition()
+    bad = np.where(np.arange(40) == 7, np.nan, 0.5)
+    with pytest.raises(ValueError, match=r"`condition`.*finite.*nan at index \(7, 0\)"):
+        vae.encode({"x": X, "condition": bad})
+    with pytest.raises(ValueError, match="`condition`.*finite"):
+        vae.sample(2, condition=np.nan)
+    stream = {"x": X, "condition": bad.astype("float32")[:, None]}
+    stream = tf.data.Dataset.from_tensor_slices(stream).batch(20)
+    with pytest.raises(FloatingPointError, match="`x` or `condition` is not finite"):
+        vae.fit(stream, verbose=0)
+
+
+def test_streams_that_are_not_finite_are_refused_by_what_measures():
+    bad = X.copy()
+    bad[21, 4] = np.nan
+    stream = tf.data.Dataset.from_tensor_slices(bad).batch(16)
+    for measure in (
+        lambda vae: keras_vae.evaluation.marginal_log_likelihood(vae, stream, 10),
+        lambda vae: vae.elbo(stream),
+        lambda vae: vae.encode(stream),
+    ):
+        with pytest.raises(ValueError, match=r"finite.*nan at index \(21, 4\)"):
+            measure(make_vae())
+
+
+def test_a_posterior_derived_from_the_normal_has_no_closed_form_by_descent():
+    class Doubled(keras_vae.distributions.Normal):
+        def sample(self, noise):
+            return 2.0 * super().sample(noise)
+
+        def log_prob(self, z):
+            return super().log_prob(z / 2.0) - z.shape[-1] * np.log(2.0)
+
+    q = Doubled(tf.zeros((1, 2)), tf.zeros((1, 2)))
+    z = q.sample(keras_vae.noise.draws([[0, 0]], 50_000, (2,)))
+    kl = float(np.sum(keras_vae.priors.StandardNormal().kl(q, z)))
+    # N(0, 4) from N(0, 1), twice.
+    assert kl == pytest.approx(2 * 0.5 * (4 - 1 - np.log(4)), abs=0.03)
+
+
+def test_a_function_for_beta_is_in_no_export_s_way():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    vae = make_vae(beta=lambda step: 1.0)
+    keras.config.set_dtype_policy("float32")
+    copy = keras_vae.models.float32.float32_copy(vae)
+    np.testing.assert_allclose(copy.codes(X), vae.codes(X), atol=0.05)
+    assert copy.encoder.layers[-1].compute_dtype == "float32"
+
+
+def test_batches_of_pairs_and_of_dictionaries_in_a_list():
+    vae, parts = make_vae(), np.split(X, [16, 32])
+    expected = vae.codes(X)
+    for batches in (
+        [(part, part) for part in parts],
+        [(part,) for part in parts],
+        [{"x": part} for part in parts],
+    ):
+        np.testing.assert_allclose(vae.codes(batches), expected, rtol=1e-5, atol=1e-6)
+    rows = [tuple(map(float, row)) for row in X]  # rows of one array
+    np.testing.assert_allclose(vae.codes(rows), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="`x_a`.*dictionary of arrays"):
+        conditional().interpolate([DATA], [DATA])
+
+
+def test_a_mapped_array_of_bytes_is_not_copied_as_a_whole(tmp_path):
+    """Half a gigabyte as float32: what is read at a time is a batch."""
+    path = tmp_path / "x.npy"
+    shape = (10_000_000, 12)
+    mapped = np.lib.format.open_memmap(path, mode="w+", dtype="bool", shape=shape)
+    batches = keras_vae.models.checks.batches_of("x", mapped, make_vae(), 100)
+    tracemalloc.start()
+    first = next(batches)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert first.dtype == np.float32 and peak < 50e6

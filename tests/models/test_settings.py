@@ -130,7 +130,7 @@ def test_what_is_no_value_is_refused_and_the_old_one_stays(name, value, message)
 
 
 @pytest.mark.parametrize(
-    "name", ["encoder", "decoder", "likelihood", "prior", "standardize"]
+    "name", ["encoder", "decoder", "likelihood", "prior", "standardize", "seed"]
 )
 def test_parts_stay_and_the_error_says_what_to_do(name):
     vae = make_vae()

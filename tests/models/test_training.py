@@ -1,9 +1,5 @@
 """`fit` as Keras users know it, and what stops it."""
 
-import os
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
@@ -245,50 +241,3 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(x):
         vae.fit(x, verbose=0)
     for a, b in zip(vae.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.slow
-def test_replicas_draw_different_noise_and_train_together():
-    """Two virtual devices, in a process of their own; the KL alone, which has no noise
-    in it, is learned as on one device."""
-    script = """
-        import numpy as np, tensorflow as tf, keras
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        import keras_vae
-        x = np.random.default_rng(0).uniform(size=(64, 12)).astype("float32")
-        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-        class OnlyKL(keras_vae.VAE):
-            def objective(self, terms):
-                return tf.reduce_sum(terms.kl, axis=-1)
-        def make():
-            networks = keras_vae.networks.dense((12,), 2, hidden_units=(16,), seed=0)
-            vae = OnlyKL(*networks, seed=0)
-            vae.compile(keras.optimizers.SGD(0.05))
-            return vae
-        with strategy.scope():
-            vae = make()
-        zeros = tf.zeros((4, 2))
-        draws = strategy.run(lambda: vae.sampling([zeros, zeros])).values
-        assert not np.allclose(draws[0], draws[1])
-        logs = vae.evaluate(x, batch_size=32, verbose=0, return_dict=True)
-        vae.fit(x, batch_size=32, epochs=3, shuffle=False, verbose=0)
-        one = make()
-        single = one.evaluate(x, batch_size=32, verbose=0, return_dict=True)
-        assert abs(logs["kl_loss"] - single["kl_loss"]) < 1e-5
-        before = one.encoder.get_weights()
-        one.fit(x, batch_size=32, epochs=3, shuffle=False, verbose=0)
-        assert not np.allclose(before[0], one.encoder.get_weights()[0], atol=1e-4)
-        for a, b in zip(vae.get_weights(), one.get_weights()):
-            np.testing.assert_allclose(a, b, atol=1e-6)
-        print("step", one.step.numpy())
-    """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "step 6" in result.stdout
