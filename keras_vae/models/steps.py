@@ -18,11 +18,13 @@ class Batch(NamedTuple):
 
     inputs: Any
     target: tf.Tensor
-    sample_weight: tf.Tensor | None
     raw_target: tf.Tensor
+    sample_weight: tf.Tensor | None
+    size: tf.Tensor  # examples; one row more where a replica had none
+    real: tf.Tensor | None  # 1 for an example, 0 for that row; `None` on one device
 
     @property
-    def size(self):
+    def num_rows(self):
         return tf.shape(self.target)[0]
 
 
@@ -106,7 +108,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         total_size = self._over_replicas(tf.cast(batch.size, tf.float32))
         state = [v for v in self.non_trainable_variables if "float" in v.dtype]
         before = [tf.convert_to_tensor(v) for v in state]
-        noise_shape = (self.num_samples, batch.size, *self.latent_shape)
+        noise_shape = (self.num_samples, batch.num_rows, *self.latent_shape)
         with keras_private.one_call(self), tf.GradientTape() as tape:
             terms = self.elbo_terms(
                 batch.inputs, batch.target, self.sampling.noise(noise_shape), True
@@ -115,8 +117,6 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             scaled_loss = self.optimizer.scale_loss(share)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
-        if self._num_replicas > 1:
-            gradients = [_or_zero(gradient, batch.size) for gradient in gradients]
         finite = self._is_finite(share, gradients)
         update = self._update if self._num_replicas == 1 else self._update_replicas
         update(finite, gradients, variables, state, before, batch)
@@ -125,7 +125,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
     def test_step(self, data):
         batch = self._unpack(data)
-        seed = self._example_seeds(batch.size)
+        seed = self._example_seeds(batch)
         draws = noise.draws(seed, self.num_samples, self.latent_shape)
         with keras_private.one_call(self):
             terms = self.elbo_terms(batch.inputs, batch.target, draws)
@@ -160,12 +160,24 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), (-1,))
             sample_weight = tf.ensure_shape(sample_weight, target.shape[:1])
-        return Batch(inputs, target, sample_weight, raw_target)
+        size, real = tf.shape(target)[0], None
+        if self._num_replicas > 1:
+            given = (inputs, target, raw_target)
+            inputs, target, raw_target = tf.nest.map_structure(
+                lambda tensor: self._at_least_one_row(tensor, size), given
+            )
+            real = tf.cast(tf.range(tf.shape(target)[0]) < size, tf.float32)
+            if sample_weight is None:
+                sample_weight = real
+            else:
+                rest = tf.zeros(tf.shape(real)[0] - size)
+                sample_weight = tf.concat([sample_weight, rest], axis=0)
+        return Batch(inputs, target, raw_target, sample_weight, size, real)
 
     def _loss(self, terms, batch, total_size):
         """The mean over this replica's examples, and its share of the whole batch's.
 
-        A replica may have fewer examples than the others, or none.
+        A replica may have fewer examples than the others.
         """
         objective = self.objective(terms)
         if batch.sample_weight is not None:
@@ -211,20 +223,12 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self._counters.faults.assign(faults > 0)
 
         def keep(strategy, finite, changed_before, state_before):
-            def choose(variable, finite, before, elementwise):
-                good = finite
-                if elementwise:  # a replica without examples has no statistics
-                    good &= tf.math.is_finite(variable)
-                variable.assign(tf.where(good, variable, before))
+            def choose(variable, finite, before):
+                variable.assign(tf.where(finite, variable, before))
 
-            for elementwise, variables, values in (
-                (False, changed, changed_before),
-                (True, state, state_before),
-            ):
-                for variable, before in zip(variables, values, strict=True):
-                    strategy.extended.update(
-                        variable.value, choose, args=(finite, before, elementwise)
-                    )
+            values = [*changed_before, *state_before]
+            for variable, value in zip([*changed, *state], values, strict=True):
+                strategy.extended.update(variable.value, choose, args=(finite, value))
 
         context = tf.distribute.get_replica_context()
         context.merge_call(keep, args=(finite, old, before))
@@ -252,7 +256,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         if compiled.plain or compiled.weighted:
             reconstruction = self.reconstruction(terms.q.mean, batch.inputs)
             for metric in compiled.plain:
-                metric.update_state(batch.raw_target, reconstruction)
+                metric.update_state(batch.raw_target, reconstruction, batch.real)
             for metric in compiled.weighted:
                 metric.update_state(batch.raw_target, reconstruction, weight)
         return self.get_metrics_result()
@@ -271,10 +275,23 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             tf.distribute.ReduceOp.SUM, value
         )
 
-    def _example_seeds(self, size):
+    def _at_least_one_row(self, tensor, size):
+        """A replica's part of a batch; where that is empty, one row of the first one's.
+
+        Some layers fail on no examples at all, and statistics of none are NaN. The row
+        weighs nothing.
+        """
+        context = tf.distribute.get_replica_context()
+        zeros = tf.zeros((1, *tensor.shape[1:]), tensor.dtype)
+        row = tf.concat([tensor[:1], zeros], axis=0)[:1]
+        row = tf.where(context.replica_id_in_sync_group == 0, row, zeros)
+        row = context.all_reduce(tf.distribute.ReduceOp.SUM, row)
+        return tf.concat([tensor, row[: tf.cast(size == 0, tf.int32)]], axis=0)
+
+    def _example_seeds(self, batch):
         """One seed for each example by its place in the data, as `score` has."""
         start = self._counters.examples.read_value()
-        total = tf.cast(size, tf.int64)
+        size, total = batch.size, tf.cast(batch.size, tf.int64)
         before = tf.constant(0, tf.int64)
         if self._num_replicas > 1:
             # The replicas have consecutive parts of the batch.
@@ -285,12 +302,5 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             total = tf.reduce_sum(sizes)
             before = tf.reduce_sum(sizes[:replica])
         self._counters.examples.assign_add(total)
-        return noise.example_seeds(0, tf.cast(start + before, tf.int32), size)
-
-
-def _or_zero(gradient, size):
-    """The gradient, or zeros on a replica without examples: statistics of nothing
-    (batch normalisation) make it NaN there."""
-    if not isinstance(gradient, tf.Tensor):
-        return gradient
-    return tf.where(size > 0, gradient, tf.zeros_like(gradient))
+        first = tf.cast(start + before, tf.int32)
+        return noise.example_seeds(0, first, batch.num_rows)
