@@ -79,7 +79,7 @@ def export_tflite(
     Args:
         vae: A `keras_vae.VAE`.
         directory: Path of the folder. It may exist if it is empty or is of an earlier
-            `export_tflite`, which it then replaces.
+            `export_tflite`, whose files it then replaces; other files stay.
         quantize: Names of quantizations, or one name.
         representative_data: Array `(n, *data_shape)` or batches of it, from the
             training set, for `int8`: it gives each tensor its range.
@@ -102,7 +102,8 @@ def export_tflite(
 
     Raises:
         ImportError: If `ai_edge_litert` is not installed.
-        FileExistsError: If the folder holds something else.
+        FileExistsError: If the folder holds something else, or a file that is not of
+            the earlier export and has the name of a new one.
         ValueError: If an argument is out of its range, or an operator is not built into
             LiteRT: it is named.
 
@@ -122,7 +123,7 @@ def export_tflite(
     """
     quantize = _check_quantize(quantize, representative_data)
     litert.require("`export_tflite` runs what it has written, which")
-    directory = folders.check_directory(directory)
+    directory = folders.check_directory(directory, "tflite")
     vae = float32_copy(vae)
     metadata = describe(vae, check_version(version), feature_names)
     calibration = x = None
@@ -153,12 +154,13 @@ def export_tflite(
     )
     report = {
         "keras_vae": __version__,
+        "kind": "tflite",
         "version": metadata["version"],
         "data": "samples of the model" if x is None else source,
         "num_examples": None if x is None else len(x["x"]),
         "files": [],
     }
-    with files.staged(directory, replace=True) as staging:
+    with folders.replaced(directory, "tflite") as staging:
         for quantization in quantizations:
             elbo = None
             if parameters is not None:
