@@ -87,7 +87,7 @@ def export_tflite(
             excepted); each tensor has its scale and zero point. float32 otherwise.
         test_data: Array `(n, *data_shape)` or batches of it, for deviations and ELBO;
             `representative_data` unless given, and without either samples of the model,
-            which give no ELBO.
+            which give no ELBO, as do inputs outside the likelihood's support.
         labels: Sequence of strings that go into each file as `labels.txt`, or `None`.
         feature_names: Name of each value of the last axis of the data, or `None`; for
             the metadata in each file.
@@ -144,7 +144,10 @@ def export_tflite(
         name: {key: value[:_NUM_COMPARED] for key, value in inputs.items()}
         for name, inputs in compared.items()
     }
-    parameters = None if x is None else parameters_endpoint(vae, models)
+    parameters = None
+    # Noisy inputs of a model that was trained to explain others have no ELBO.
+    if x is not None and trial_data.in_support(vae, x["x"]):
+        parameters = parameters_endpoint(vae, models)
     converted = models if parameters is None else models | {PARAMETERS: parameters}
     contents = _convert(
         converted,

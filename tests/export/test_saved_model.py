@@ -572,6 +572,17 @@ def test_a_disk_that_is_full_at_the_end_leaves_all_as_it_was(
     assert (directory / "monitoring.config").exists() == earlier
 
 
+def test_a_denoising_model_is_proven_with_its_noisy_inputs(tmp_path):
+    vae = small("dense", (2,), "bernoulli", hidden_units=(4,))
+    x = np.random.default_rng(0).random((8, 2), "float32")
+    noisy = x + 2
+    vae.compile("adam")
+    vae.fit((noisy, x), epochs=1, verbose=0)
+    export = export_saved_models(vae, tmp_path, data=noisy)
+    with np.load(export.parity) as file:
+        np.testing.assert_array_equal(file["encoder/encode/input/x"], noisy)
+
+
 def test_an_earlier_version_keeps_its_batch_size(vae, tmp_path):
     export = export_saved_models(vae, tmp_path, max_batch_size=128)
     about = json.loads((export.encoder / "assets.extra/keras_vae.json").read_text())

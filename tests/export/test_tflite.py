@@ -560,6 +560,19 @@ def test_an_earlier_export_is_replaced_and_nothing_else(vae, tmp_path, quick, re
         assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_noisy_inputs_of_a_denoising_model_are_taken(tmp_path, quick):
+    vae, x = dense_vae(), images(4)
+    noisy = x + 2
+    with pytest.raises(ValueError, match="`test_data`.*support"):
+        export_tflite(vae, tmp_path / "tflite", test_data=noisy)
+    vae.compile("adam")
+    vae.fit((noisy, x), epochs=1, verbose=0)
+    report = export_tflite(vae, tmp_path / "tflite", test_data=noisy)
+    assert {(row["elbo"], report["data"]) for row in report["files"]} == {
+        (None, "test_data")
+    }
+
+
 def test_a_file_of_the_users_with_our_name_is_not_written_over(vae, tmp_path, quick):
     folder = tmp_path / "tflite"
     earlier(folder)
