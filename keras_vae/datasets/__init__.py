@@ -45,8 +45,8 @@ def load(
       `test_images`); labels in `y_train` (or `train_labels`, `y`, `labels`),
       `y_validation`, `y_test`. `array` chooses one by another name.
     - `x.csv`: numbers, with a header or without (pandas' `0,1,2` is one);
-      `label_column` is a column of labels. Columns that number the rows (called
-      `index` or `id`, or counting up) are left out with a warning.
+      `label_column` is a column of labels. Columns that are called `index` or
+      `id`, or count the rows, are left out with a warning.
 
     Arrays are `(examples, features)`, `(examples, height, width)`, `(examples, height,
     width, channels)`, or series `(examples, steps, channels)`: an array of three axes

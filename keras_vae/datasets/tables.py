@@ -15,7 +15,8 @@ from keras_vae.datasets.sources import LARGEST, ArraySource, block_size
 from keras_vae.datasets.splits import encode_labels, split
 
 MAX_COLUMNS = 100_000
-# What programs call a column that numbers the rows; pandas' own has no name.
+# What programs call a column that is no measurement: it numbers or names the rows.
+# pandas' own has no name.
 INDEX_NAMES = ("", "index", "id", "unnamed: 0")
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category")
 FEWEST_COUNTED = 10  # rows, from which on a column that counts them is no accident
@@ -27,7 +28,8 @@ def load_csv(path, fractions, seed, memory_limit, label_column, like):
 
     The delimiter is the most frequent of comma, semicolon and tab in the first line,
     which is a header if none of its fields is a number, or if it is the `0,1,2` that
-    pandas writes. Columns that number the rows are left out, with a warning.
+    pandas writes. Columns that count the rows, or are called `index`, `id` or nothing,
+    are left out, with a warning.
     """
     origin = file_origin(path, dtype="float32")
     try:
@@ -67,11 +69,12 @@ class _Table:
     Attributes:
         label: Place of the column of labels, or `None`.
         features: Places of the columns to read, in the order wanted.
-        left_out: Places of the columns that number the rows.
+        left_out: Places of the columns that count the rows, or are called so.
     """
 
     def __init__(self, path, label_column, like):
         self.path = path
+        self._is_new = like is not None
         with open(path, encoding="utf-8-sig") as file:
             first = next((line for line in file if line.strip()), "")
         if not first:
@@ -99,19 +102,20 @@ class _Table:
         if name not in INDEX_NAMES:
             self.features.append(place)
         else:
-            self._leave_out(place)
+            self._leave_out(
+                place, "for its name: if it is data, give it another one in the file"
+            )
 
-    def _leave_out(self, place):
+    def _leave_out(self, place, reason):
         self.left_out.append(place)
         warnings.warn(
-            f"{self.path}: {self._column(place)} is left out, because it numbers the "
-            "rows.",
+            f"{self.path}: {self._column(place)} is left out {reason}.",
             stacklevel=6,
         )
 
     def _check_features(self):
         if not self.features:
-            others = "the labels" if self.label is not None else "numbers of the rows"
+            others = "the labels" if self.label is not None else "those left out"
             raise ValueError(f"{self.path} has no column beside {others}.")
 
     def _rows(self):
@@ -216,6 +220,10 @@ class _Table:
             spool.write(values.astype("float32").tobytes())
         if num_rows == 0:
             raise ValueError(f"{self.path} is empty: it has a header and no rows.")
+        if "" in self._label_codes:
+            if not self._is_new or len(self._label_codes) > 1:
+                raise self._fault(label=self.label)
+            self.label = None  # new data need not have labels
         self._counts &= num_rows >= FEWEST_COUNTED
         shape = (num_rows, len(self.features))
         if spool.tell() > memory_limit:
@@ -266,8 +274,11 @@ class _Table:
                 if len(seen) <= MOST_LABELS:
                     seen.update(values[:, i].tolist())
 
-    def _fault(self, error="not all of them are numbers"):
-        """The error that names the first line and column at fault."""
+    def _fault(self, error="not all of them are numbers", label=None):
+        """The error that names the first line and column at fault.
+
+        With `label`, the place of a column, one without a label is at fault too.
+        """
         num_bad, first = 0, None
         for row, (number, fields) in enumerate(self._rows()):
             if len(fields) != self._width:
@@ -290,6 +301,12 @@ class _Table:
                 if not abs(float(field)) <= LARGEST:
                     num_bad += 1
                     first = first or f"{place}: {field}"
+            if label is not None and not fields[label]:
+                return ValueError(
+                    f"{self.path}, line {number}, {self._column(label)}: expected "
+                    "a label. Received: a missing value. Give it one, or remove the "
+                    "row."
+                )
         if num_bad:
             return ValueError(
                 f"{self.path} should hold finite numbers. Received: {num_bad} values "
@@ -313,7 +330,7 @@ class _Table:
             if counts
         ]
         for place in counted:
-            self._leave_out(place)
+            self._leave_out(place, "because it counts the rows")
             self.features.remove(place)
         self._check_features()
         return bool(counted)

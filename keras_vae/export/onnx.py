@@ -36,7 +36,7 @@ def export_onnx(vae, directory, *, data=None, version=1):
     Args:
         vae: A `keras_vae.VAE`.
         directory: Path of the folder. It may exist if it is empty or is of an earlier
-            `export_onnx`, which it then replaces.
+            `export_onnx`, whose files it then replaces; other files stay.
         data: Array `(n, *data_shape)` to compare with; samples of the model unless
             given.
         version: Integer, the version of the export, for the metadata.
@@ -48,7 +48,8 @@ def export_onnx(vae, directory, *, data=None, version=1):
 
     Raises:
         ImportError: If `tf2onnx` or `onnxruntime` is not installed.
-        FileExistsError: If the folder holds something else.
+        FileExistsError: If the folder holds something else, or a file that is not of
+            the earlier export and has the name of a new one.
         RuntimeError: If a file deviates by more than 1e-5.
 
     Example:
@@ -61,7 +62,7 @@ def export_onnx(vae, directory, *, data=None, version=1):
         https://onnxruntime.ai/docs
     """
     tf2onnx, onnxruntime = _require()
-    directory = folders.check_directory(directory)
+    directory = folders.check_directory(directory, "onnx")
     version = check_version(version)
     vae = float32_copy(vae)
     if data is None:
@@ -73,8 +74,13 @@ def export_onnx(vae, directory, *, data=None, version=1):
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in describe(vae, version).items()
     }
-    report = {"keras_vae": __version__, "version": version, "files": []}
-    with files.staged(directory, replace=True) as staging:
+    report = {
+        "keras_vae": __version__,
+        "kind": "onnx",
+        "version": version,
+        "files": [],
+    }
+    with folders.replaced(directory, "onnx") as staging:
         for model, endpoints in exported_models(vae).items():
             endpoint = next(iter(endpoints.values()))
             inputs = endpoint.examples(data, seeds)

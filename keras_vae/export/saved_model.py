@@ -14,14 +14,13 @@ from keras_vae.arguments import check_integer
 from keras_vae.export import parity as proof
 from keras_vae.export import saved_model_replay, serving_config
 from keras_vae.export.endpoints import describe, exported_models
-from keras_vae.export.serving_config import ServingConfig
+from keras_vae.export.serving_config import METADATA, ServingConfig
 from keras_vae.export.tables import format_results
 from keras_vae.export.verify import saved_model_results, versions
 from keras_vae.export.warmup import write_warmup_requests
+from keras_vae.memory import check_memory
 from keras_vae.models.float32 import float32_copy
 
-# Beside the warm-up requests: a server leaves this folder to others.
-METADATA = "assets.extra/keras_vae.json"
 PARITY = "parity.npz"
 
 
@@ -96,7 +95,8 @@ def export_saved_models(
         model_base_path: Where the server will find `directory`: an absolute path or a
             URI, for `models.config`.
         max_batch_size: Integer, the most examples that the server computes at a time,
-            for `batching.config` and the warm-up requests.
+            for the warm-up requests and `batching.config`, which allows more where a
+            version that is there needs it.
         data: Examples to prove it with, as of `write_parity`, of which up to 16 are
             taken; samples of the model unless given.
         feature_names: Name of each value of the last axis of the data, or `None`; for
@@ -187,24 +187,19 @@ def _check_version(version, taken):
 
 
 def _check_memory(models, max_batch_size):
-    """Refuses batches of which the inputs alone are more than the machine's memory.
+    """Refuses batches of which the inputs alone do not fit in memory.
 
     The warm-up requests, which a server replays, are such batches.
     """
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # Windows does not say
-        return
     for model, endpoints in models.items():
         for name, endpoint in endpoints.items():
             size = _bytes_of_example(endpoint)
-            if size * max_batch_size > memory:
-                raise ValueError(
-                    "`max_batch_size` should be such that a batch fits in memory: "
-                    f"{memory // size} or less, as {model}/{name} takes {size} bytes "
-                    f"an example and the machine has {memory / 1e9:.1f} GB. Received: "
-                    f"{max_batch_size}"
-                )
+            check_memory(
+                f"`max_batch_size` should be such that a batch fits in memory: one of "
+                f"{max_batch_size} for {model}/{name}, {size} bytes an example,",
+                size * max_batch_size,
+                "Mend: a smaller max_batch_size",
+            )
 
 
 def _bytes_of_example(endpoint):
@@ -219,29 +214,42 @@ def _bytes_of_example(endpoint):
 
 @contextlib.contextmanager
 def _undone_if_it_fails(directory, published):
-    """Takes back what was published, and the new proof, if the block fails."""
-    path = directory / PARITY
+    """Takes back what was published, the proof and the configuration if it fails."""
+    names = (PARITY, *(f"{name}.config" for name in ServingConfig._fields))
     missing = [
         folder for folder in (directory, *directory.parents) if not folder.exists()
     ]
-    before = path.read_bytes() if path.is_file() else None
+    before = {
+        path: path.read_bytes() if path.is_file() else None
+        for path in (directory / name for name in names)
+        if path.is_file() or not os.path.lexists(path)
+    }
     directory.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        # First what takes room, which may be what there is none of.
         for folder in published.values():
             shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # no longer empty
                 folder.parent.rmdir()
-        if before is None:
-            path.unlink(missing_ok=True)
-        elif path.read_bytes() != before:
-            with files.atomic(path) as temporary:
-                temporary.write_bytes(before)
+        for path, content in before.items():
+            try:
+                _restore(path, content)
+            except OSError as unrestored:
+                error.add_note(f"{path} is not as it was: {unrestored}")
         with contextlib.suppress(OSError):  # no longer empty
             for folder in missing:
                 folder.rmdir()
         raise
+
+
+def _restore(path, content):
+    if content is None:
+        path.unlink(missing_ok=True)
+    elif not path.is_file() or path.read_bytes() != content:
+        with files.atomic(path) as temporary:
+            temporary.write_bytes(content)
 
 
 def _note(published, name, path):
@@ -262,7 +270,7 @@ def _save(path, endpoints):
 def _add_extra(path, name, endpoints, max_batch_size, metadata):
     """What stands beside a SavedModel: warm-up requests, and what it is."""
     write_warmup_requests(path, name, endpoints, sorted({1, max_batch_size}))
-    about = {"model": name, **metadata}
+    about = {"model": name, **metadata, "max_batch_size": max_batch_size}
     about["signatures"] = {
         endpoint.name: {
             key: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}

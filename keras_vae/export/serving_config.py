@@ -1,5 +1,6 @@
 """The configuration files of TensorFlow Serving, with their reasons in comments."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -7,9 +8,13 @@ from typing import NamedTuple
 
 from keras_vae import files
 from keras_vae.export import text_proto
+from keras_vae.export.verify import versions
 
 # In a comment at the top of each file of ours.
 MARK = "keras_vae wrote this file"
+
+# Beside the warm-up requests of a SavedModel: a server leaves this folder to others.
+METADATA = "assets.extra/keras_vae.json"
 
 
 class ServingConfig(NamedTuple):
@@ -43,17 +48,24 @@ def write_serving_config(
     entries of these models are changed or added, and all else is kept byte for byte.
     The other two are replaced if they are ours, and left as they are if they are not.
 
+    A server refuses a version of which a warm-up request is larger than the largest
+    batch. That of `batching.config` is therefore the largest that any of the versions
+    needs that `directory` holds, as their `assets.extra/keras_vae.json` says; where one
+    does not say it, that of the `batching.config` that is there counts too.
+
     Args:
-        directory: Path of the folder to write to; it must exist.
+        directory: Path of the folder to write to, beside the models' folders; it must
+            exist.
         version: Integer, the version that the label `stable` names.
         models: Names of the models.
         model_base_path: Where the server finds the models' folders: an absolute path
             or a URI.
-        max_batch_size: Integer, the most examples that are computed at a time.
+        max_batch_size: Integer, the most examples that are computed at a time, or more
+            where a version that is there needs it.
 
     Returns:
         `(ServingConfig, notes)`: the paths, and a list of strings that say which files
-        were left as they are.
+        were left as they are, and whether a server that runs has to be started anew.
 
     Raises:
         FileExistsError: If `models.config` is no model configuration, or names one of
@@ -96,6 +108,10 @@ def plan_serving_config(directory, version, models, model_base_path, max_batch_s
     config = ServingConfig(
         *(Path(directory) / f"{name}.config" for name in ServingConfig._fields)
     )
+    present = _batch_size(config.batching)
+    max_batch_size = max(
+        max_batch_size, *_needed_batch_sizes(directory, models, present or 1)
+    )
     contents = {
         config.monitoring: _MONITORING.format(mark=MARK),
         config.batching: _BATCHING.format(
@@ -117,6 +133,12 @@ def plan_serving_config(directory, version, models, model_base_path, max_batch_s
                     f"; its max_batch_size has to be {max_batch_size} or more, or the "
                     "server refuses the warm-up requests"
                 )
+    if config.batching in contents and present and present < max_batch_size:
+        notes.append(
+            f"max_batch_size in {config.batching} was {present} and is "
+            f"{max_batch_size}. A server reads it only when it starts: start one that "
+            f"runs anew, or it refuses versions with larger warm-up requests"
+        )
     # The file that names the version comes last.
     contents[config.models] = _models_config(config.models, base_paths, version)
     return config, contents, notes
@@ -127,6 +149,29 @@ def _is_ours(path):
         return False
     with path.open(errors="replace") as file:
         return MARK in file.readline()
+
+
+def _batch_size(path):
+    """`max_batch_size` in a `batching.config` of ours; `None` where there is none."""
+    if path.exists() and _is_ours(path):
+        with contextlib.suppress(ValueError, TypeError, IndexError):
+            for field in text_proto.parse(path.read_text()):
+                if field.name == "max_batch_size" and isinstance(field.value, list):
+                    return int(field.value[0].value)
+    return None
+
+
+def _needed_batch_sizes(directory, models, unknown):
+    """What each version of the models needs, `unknown` where it does not say; and 1."""
+    yield 1
+    for name in models:
+        folder = Path(directory) / name
+        for version in versions(folder):
+            try:
+                about = json.loads((folder / str(version) / METADATA).read_text())
+                yield int(about["max_batch_size"])
+            except (OSError, ValueError, TypeError, KeyError):
+                yield unknown
 
 
 def _models_config(path, base_paths, version):

@@ -79,7 +79,7 @@ def export_tflite(
     Args:
         vae: A `keras_vae.VAE`.
         directory: Path of the folder. It may exist if it is empty or is of an earlier
-            `export_tflite`, which it then replaces.
+            `export_tflite`, whose files it then replaces; other files stay.
         quantize: Names of quantizations, or one name.
         representative_data: Array `(n, *data_shape)` or batches of it, from the
             training set, for `int8`: it gives each tensor its range.
@@ -87,7 +87,7 @@ def export_tflite(
             excepted); each tensor has its scale and zero point. float32 otherwise.
         test_data: Array `(n, *data_shape)` or batches of it, for deviations and ELBO;
             `representative_data` unless given, and without either samples of the model,
-            which give no ELBO.
+            which give no ELBO, as do inputs outside the likelihood's support.
         labels: Sequence of strings that go into each file as `labels.txt`, or `None`.
         feature_names: Name of each value of the last axis of the data, or `None`; for
             the metadata in each file.
@@ -102,7 +102,8 @@ def export_tflite(
 
     Raises:
         ImportError: If `ai_edge_litert` is not installed.
-        FileExistsError: If the folder holds something else.
+        FileExistsError: If the folder holds something else, or a file that is not of
+            the earlier export and has the name of a new one.
         ValueError: If an argument is out of its range, or an operator is not built into
             LiteRT: it is named.
 
@@ -122,7 +123,7 @@ def export_tflite(
     """
     quantize = _check_quantize(quantize, representative_data)
     litert.require("`export_tflite` runs what it has written, which")
-    directory = folders.check_directory(directory)
+    directory = folders.check_directory(directory, "tflite")
     vae = float32_copy(vae)
     metadata = describe(vae, check_version(version), feature_names)
     calibration = x = None
@@ -143,7 +144,10 @@ def export_tflite(
         name: {key: value[:_NUM_COMPARED] for key, value in inputs.items()}
         for name, inputs in compared.items()
     }
-    parameters = None if x is None else parameters_endpoint(vae, models)
+    parameters = None
+    # Noisy inputs of a model that was trained to explain others have no ELBO.
+    if x is not None and trial_data.in_support(vae, x["x"]):
+        parameters = parameters_endpoint(vae, models)
     converted = models if parameters is None else models | {PARAMETERS: parameters}
     contents = _convert(
         converted,
@@ -153,12 +157,13 @@ def export_tflite(
     )
     report = {
         "keras_vae": __version__,
+        "kind": "tflite",
         "version": metadata["version"],
         "data": "samples of the model" if x is None else source,
         "num_examples": None if x is None else len(x["x"]),
         "files": [],
     }
-    with files.staged(directory, replace=True) as staging:
+    with folders.replaced(directory, "tflite") as staging:
         for quantization in quantizations:
             elbo = None
             if parameters is not None:

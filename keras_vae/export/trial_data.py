@@ -19,8 +19,7 @@ def take(name, data, vae, most):
         Dictionary of NumPy arrays of at most `most` examples, as `vae.input_specs`.
 
     Raises:
-        ValueError: If the model does not take such data, or they lie outside the
-            likelihood's support.
+        ValueError: If they are not what `vae.encode` takes.
     """
     if not checks.is_arrays(data):
         parts, count = [], 0
@@ -30,7 +29,7 @@ def take(name, data, vae, most):
             if count >= most:
                 break
         data = {key: np.concatenate([p[key] for p in parts])[:most] for key in parts[0]}
-    data = checks.check_data(name, data, vae, support=True)
+    data = checks.check_data(name, data, vae, support=checks.wants_support(vae))
     data = data if isinstance(data, dict) else {"x": data}
     if set(data) != set(vae.input_specs):
         raise ValueError(
@@ -68,7 +67,12 @@ def generate(vae, num_examples, seed=0):
         conditions[name] = draws.astype(dtype)
     given = {name: conditions[name] for name in vae.decoder_conditions}
     x = vae.sample(num_examples, seed=seed, **given)
-    units = x if vae.standardize is None else vae.standardize(x)
-    if not np.all(vae.likelihood.in_support(units)):
+    if not in_support(vae, x):
         x = vae.sample(num_examples, seed=seed, draws=True, **given)
     return {"x": x, **conditions}
+
+
+def in_support(vae, x):
+    """Whether all of the data have a probability under the likelihood."""
+    units = x if vae.standardize is None else vae.standardize(x)
+    return bool(np.all(vae.likelihood.in_support(units)))

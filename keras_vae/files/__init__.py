@@ -4,7 +4,9 @@ from keras_vae.files.formats import read_csv, write_arrays, write_csv, write_jso
 from keras_vae.files.places import (
     MARK,
     atomic,
+    carry_over,
     check_movable,
+    inside,
     locked,
     remove_folder,
     staged,
@@ -15,7 +17,9 @@ from keras_vae.files.places import (
 __all__ = [
     "MARK",
     "atomic",
+    "carry_over",
     "check_movable",
+    "inside",
     "locked",
     "read_csv",
     "remove_folder",

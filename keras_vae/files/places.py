@@ -145,6 +145,61 @@ def take_place(new, path):
         (folder / ASIDE).rename(folder / REPLACED)
 
 
+def inside(folder):
+    """Relative paths of the files in a folder and in the folders in it.
+
+    Links are files, those to folders too.
+
+    Args:
+        folder: Path of the folder.
+
+    Yields:
+        `pathlib.Path`.
+
+    Example:
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "a").mkdir()
+    >>> (folder / "a" / "note.txt").touch()
+    >>> [path.as_posix() for path in inside(folder)]
+    ['a/note.txt']
+    """
+    for place, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in names + links:
+            yield (Path(place) / name).relative_to(folder)
+
+
+def carry_over(source, target, paths):
+    """Puts files of one folder into another too, at the same places.
+
+    As hard links, where the file system has them: whatever is killed when, no file is
+    in neither. What is there already stays.
+
+    Args:
+        source: Path of the one folder.
+        target: Path of the other one.
+        paths: Relative paths of the files.
+
+    Example:
+
+    >>> old, new = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
+    >>> (old / "note.txt").touch()
+    >>> carry_over(old, new, inside(old))
+    >>> [path.name for path in new.iterdir()]
+    ['note.txt']
+    """
+    for path in paths:
+        new = target / path
+        if os.path.lexists(new):
+            continue
+        new.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source / path, new, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(source / path, new, follow_symlinks=False)
+
+
 def remove_folder(path):
     """Removes a folder as one: it is there, or it is rubbish that a sweep removes.
 

@@ -130,6 +130,11 @@ def check_data(name, x, vae, support=False):
     return arrays
 
 
+def wants_support(vae):
+    """Whether x has to lie in the likelihood's support: not beside other targets."""
+    return not vae._trained.on_targets
+
+
 def check_array(name, x, vae, support=False):
     """Returns `x` as an array of examples, or says what is wrong with it."""
     if isinstance(x, list | tuple):

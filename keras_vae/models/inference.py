@@ -59,7 +59,7 @@ class Inference:
         self._trained.on_targets |= bool(given)
 
     def _inputs_of(self, x, batch_size):
-        support = not self._trained.on_targets
+        support = checks.wants_support(self)
         return checks.batches_of("x", x, self, batch_size, support=support)
 
     def _code_spec(self):

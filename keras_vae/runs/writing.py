@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 from pathlib import Path
 
 from keras_vae import files
@@ -166,29 +165,14 @@ def _make(folder):
 
 def foreign(folder):
     """Relative paths of the files in a run's folder that are not the run's."""
-    for place, folders, names in os.walk(folder):
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        for name in names + links:
-            path = (Path(place) / name).relative_to(folder)
-            if not OURS.fullmatch(path.as_posix()):
-                yield path
+    for path in files.inside(folder):
+        if not OURS.fullmatch(path.as_posix()):
+            yield path
 
 
 def keep_foreign(source, target):
-    """Puts the user's files in one folder into another too, at the same places.
-
-    As hard links, where the file system has them: whatever is killed when, no file is
-    in neither.
-    """
-    for path in foreign(source):
-        new = target / path
-        if os.path.lexists(new):
-            continue
-        new.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source / path, new, follow_symlinks=False)
-        except OSError:
-            shutil.copy2(source / path, new, follow_symlinks=False)
+    """Puts the user's files in one folder into another too, at the same places."""
+    files.carry_over(source, target, foreign(source))
 
 
 def _clear(folder):

@@ -3,8 +3,9 @@
 import string
 
 import numpy as np
+import pytest
 
-from keras_vae.datasets import letters, load
+from keras_vae.datasets import check_same, letters, load
 
 
 def test_all_letters_are_there_in_every_split():
@@ -33,6 +34,25 @@ def test_the_same_seed_draws_the_same_bytes(monkeypatch):
     assert x.shape == (520, 28, 28, 1) and x.dtype == np.uint8
     monkeypatch.setattr(letters, "SEED", 1)
     assert not np.array_equal(draw()[0], x)
+
+
+def test_the_fingerprint_is_of_the_pictures(monkeypatch):
+    """Other fonts, or another FreeType, draw other pixels with the same seed."""
+    before = load("letters").description
+    x, labels = letters.draw()
+    other = x.copy()
+    other[17, 3, 4] ^= 1
+    try:
+        for pictures, same in ((other, False), (x, True)):
+            letters._fingerprint.cache_clear()
+            monkeypatch.setattr(letters, "draw", lambda p=pictures: (p, labels))
+            after = load("letters")
+            assert (after.description["fingerprint"] == before["fingerprint"]) == same
+            if not same:
+                with pytest.raises(ValueError, match="letters has changed"):
+                    check_same(after, before)
+    finally:
+        letters._fingerprint.cache_clear()
 
 
 def test_no_picture_is_there_twice():

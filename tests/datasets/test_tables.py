@@ -78,6 +78,35 @@ def test_labels(csv, label_column):
     assert dataset.feature_names == ("a", "b") and dataset.data_shape == (2,)
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("3,4", "line 3: expected 3 fields, as in the first line. Received: 2"),
+        ("3,4, ", r"line 3, column 3 \('kind'\): expected a label"),
+    ],
+)
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_row_without_its_label_is_named(csv, row, message, is_new):
+    path = csv(f"a,b,kind\n1,2,cat\n{row}\n5,6,ant\n")
+    labelled = csv("a,b,kind\n1,2,cat\n3,4,ant\n", "labelled.csv")
+    whole = load(labelled, label_column="kind", **NO_SPLIT)
+    options = {"like": whole.description} if is_new else {"label_column": "kind"}
+    with pytest.raises(ValueError, match=message):
+        load(path, **options)
+
+
+def test_new_data_need_not_have_labels_in_their_column(csv):
+    labelled = csv("a,b,kind\n1,2,cat\n3,4,ant\n", "labelled.csv")
+    whole = load(labelled, label_column="kind", **NO_SPLIT)
+    path = csv("a,b,kind\n1,2,\n3,4,\n")
+    dataset = load(path, like=whole.description, **NO_SPLIT)
+    assert rows(dataset) == [[1, 2], [3, 4]]
+    assert dataset.train.labels is None and dataset.label_names is None
+    # What is wrong with the numbers is said nevertheless.
+    with pytest.raises(ValueError, match="line 2, column 2 .*: expected a number"):
+        load(csv("a,b,kind\n1,x,\n"), like=whole.description)
+
+
 def test_labels_that_are_numbers_are_sorted_as_numbers(csv):
     path = csv("10,.5\n9,.25\n10.0,0\n")
     dataset = load(path, label_column=0, **NO_SPLIT)
@@ -202,7 +231,7 @@ def test_pandas_own_files_are_read(csv, tmp_path):
 @pytest.mark.parametrize("name", ["index", "ID", "Unnamed: 0"])
 def test_a_column_called_index_is_left_out_whatever_is_in_it(csv, name):
     path = csv(f"a,{name},b\n1,x7,2\n3,y9,4\n")
-    with pytest.warns(UserWarning, match=rf"column 2 \('{name}'\) is left out"):
+    with pytest.warns(UserWarning, match=rf"column 2 \('{name}'\) .* for its name"):
         dataset = load(path, **NO_SPLIT)
     assert rows(dataset) == [[1, 2], [3, 4]] and dataset.feature_names == ("a", "b")
 
@@ -213,7 +242,7 @@ def test_a_column_called_index_is_left_out_whatever_is_in_it(csv, name):
 def test_a_column_that_counts_the_rows_is_left_out(csv, header, first, memory_limit):
     body = "".join(f"{first + i},{i * i % 7}\n" for i in range(10))
     path = csv(header + body)
-    with pytest.warns(UserWarning, match="table.csv: column 1.* is left out"):
+    with pytest.warns(UserWarning, match="csv: column 1.* because it counts the rows"):
         dataset = load(path, memory_limit=memory_limit, **NO_SPLIT)
     x = np.concatenate(list(dataset.train.batches(4).as_numpy_iterator()))
     assert x.tolist() == [[i * i % 7] for i in range(10)]
@@ -234,7 +263,7 @@ def test_what_only_looks_like_a_count_is_data(csv):
 def test_a_table_of_nothing_but_an_index(csv):
     with (
         pytest.warns(UserWarning, match="is left out"),
-        pytest.raises(ValueError, match="no column beside numbers of the rows"),
+        pytest.raises(ValueError, match="no column beside those left out"),
     ):
         load(csv("id\n3\n"))
 

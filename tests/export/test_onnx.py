@@ -41,6 +41,8 @@ def test_answers_what_was_trained(vae, runtime, tmp_path, batch):
     assert [row["file"] for row in report["files"]] == ["encoder.onnx", "decoder.onnx"]
     assert all(row["deviation"] <= 1e-5 for row in report["files"])
 
+    assert report["kind"] == "onnx"
+
     session = runtime.InferenceSession(folder / "encoder.onnx")
     assert [(i.name, i.shape) for i in session.get_inputs()] == [
         ("x", ["batch", *DATA_SHAPE])
@@ -71,6 +73,17 @@ def test_somebody_elses_folder_is_left_alone(vae, runtime, tmp_path):
     with pytest.raises(FileExistsError, match="something else"):
         export_onnx(vae, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("kind", [{}, {"kind": "tflite"}])
+def test_a_tflite_export_is_left_alone(vae, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(onnx, "_require", lambda: (None, None))
+    (tmp_path / "encoder.tflite").write_text("of a phone")
+    report = {"keras_vae": "0.1.0", "files": [{"file": "encoder.tflite"}], **kind}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    with pytest.raises(FileExistsError, match="earlier onnx export.*the kind tflite"):
+        export_onnx(vae, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("package", ["tf2onnx", "onnxruntime"])

@@ -5,9 +5,12 @@ requests of this file. To hostile images it answers as TensorFlow Serving does: 
 session, on the graph tagged `serve`.
 """
 
+import contextlib
+import errno
 import io
 import itertools
 import json
+import os
 import re
 import struct
 import subprocess
@@ -21,7 +24,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_vae import VAE, networks, noise
+from keras_vae import VAE, memory, networks, noise
 from keras_vae.export import (
     Endpoint,
     export_saved_models,
@@ -525,6 +528,87 @@ def test_a_failure_leaves_nothing_behind(vae, tmp_path, monkeypatch, broken):
         assert tree(tmp_path) == before
     assert (tmp_path / "old" / "models.config").read_text() == config
     assert (tmp_path / "old" / "parity.npz").read_bytes() == parity
+
+
+@pytest.mark.parametrize(
+    ("full_at", "earlier"),
+    [
+        ("monitoring.config", False),
+        ("batching.config", False),
+        ("models.config", False),
+        ("batching.config", True),
+        ("models.config", True),
+    ],
+)
+def test_a_disk_that_is_full_at_the_end_leaves_all_as_it_was(
+    vae, tmp_path, monkeypatch, full_at, earlier
+):
+    directory = tmp_path / "models"
+    directory.mkdir()
+    if earlier:
+        export_saved_models(vae, directory, max_batch_size=16)
+        (directory / "monitoring.config").unlink()
+        os.mkfifo(directory / "monitoring.config")  # of others, and no file
+    before = {
+        path: path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
+    original = saved_model.serving_config.files.atomic
+    written = []
+
+    @contextlib.contextmanager
+    def atomic(path):
+        if not written and path.name == full_at:
+            written.append(path)
+            raise OSError(errno.ENOSPC, "no space left")
+        with original(path) as temporary:
+            yield temporary
+
+    monkeypatch.setattr(saved_model.serving_config.files, "atomic", atomic)
+    options = {"model_base_path": "/elsewhere", "max_batch_size": 32}
+    with pytest.raises(OSError, match="no space left"):
+        export_saved_models(vae, directory, **options)
+    after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert after == before
+    assert (directory / "monitoring.config").exists() == earlier
+
+
+def test_a_denoising_model_is_proven_with_its_noisy_inputs(tmp_path):
+    vae = small("dense", (2,), "bernoulli", hidden_units=(4,))
+    x = np.random.default_rng(0).random((8, 2), "float32")
+    noisy = x + 2
+    vae.compile("adam")
+    vae.fit((noisy, x), epochs=1, verbose=0)
+    export = export_saved_models(vae, tmp_path, data=noisy)
+    with np.load(export.parity) as file:
+        np.testing.assert_array_equal(file["encoder/encode/input/x"], noisy)
+
+
+def test_an_earlier_version_keeps_its_batch_size(vae, tmp_path):
+    export = export_saved_models(vae, tmp_path, max_batch_size=128)
+    about = json.loads((export.encoder / "assets.extra/keras_vae.json").read_text())
+    assert about["max_batch_size"] == 128
+    export = export_saved_models(vae, tmp_path, max_batch_size=16)
+    assert "max_batch_size { value: 128 }" in export.config.batching.read_text()
+
+
+@pytest.mark.parametrize(("usable", "fits"), [(1.0, False), (1.5, True)])
+def test_the_memory_is_that_of_the_control_group(
+    vae, tmp_path, monkeypatch, usable, fits
+):
+    # Four fifths of the memory may be used: of 1000 examples', none for all of them.
+    size = max(
+        saved_model._bytes_of_example(endpoint)
+        for endpoints in exported_models(vae).values()
+        for endpoint in endpoints.values()
+    )
+    monkeypatch.setattr(memory, "machine_memory", lambda: usable * 1000 * size)
+    models = exported_models(vae)
+    if fits:
+        saved_model._check_memory(models, 1000)
+    else:
+        with pytest.raises(ValueError, match="`max_batch_size`.*smaller max_batch"):
+            export_saved_models(vae, tmp_path, max_batch_size=1000)
+        assert tree(tmp_path) == []
 
 
 def test_nothing_is_published_that_verify_would_fail(vae, tmp_path, monkeypatch):

@@ -71,6 +71,42 @@ def test_allowed_batch_sizes_rise_to_the_largest(tmp_path, size):
     assert batching.max_enqueued_batches.value >= batching.num_batch_threads.value
 
 
+def version(directory, model, number, about):
+    path = directory / model / str(number) / "assets.extra" / "keras_vae.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(about)
+
+
+def largest_batch(config):
+    return parse(config.batching, "BatchingParameters").max_batch_size.value
+
+
+def test_the_largest_batch_is_what_the_versions_there_need(tmp_path):
+    version(tmp_path, "encoder", 1, '{"max_batch_size": 128}')
+    version(tmp_path, "decoder", 1, '{"max_batch_size": 100}')
+    version(tmp_path, "cats", 1, '{"max_batch_size": 4096}')
+    config, notes = write_serving_config(tmp_path, 2, max_batch_size=16)
+    assert (largest_batch(config), notes) == (128, [])
+    assert parse(config.batching, "BatchingParameters").allowed_batch_sizes[-1] == 128
+    config, notes = write_serving_config(tmp_path, 3, max_batch_size=300)
+    assert largest_batch(config) == 300
+    assert "was 128 and is 300" in notes[0] and "start" in notes[0] and len(notes) == 1
+    # Back to what is needed, when the version that needed more is gone.
+    config, notes = write_serving_config(tmp_path, 4, max_batch_size=16)
+    assert (largest_batch(config), notes) == (128, [])
+
+
+@pytest.mark.parametrize("about", ["{}", "no json", '{"max_batch_size": null}', "[]"])
+def test_of_a_version_that_does_not_say_the_file_there_does(tmp_path, about):
+    write_serving_config(tmp_path, 1, max_batch_size=64)
+    version(tmp_path, "encoder", 1, about)
+    config, notes = write_serving_config(tmp_path, 2, max_batch_size=16)
+    assert (largest_batch(config), notes) == (64, [])
+    config.batching.write_text("# keras_vae wrote this file\n max_batch_size {")
+    config, notes = write_serving_config(tmp_path, 2, max_batch_size=16)
+    assert (largest_batch(config), notes) == (16, [])
+
+
 def test_monitoring_is_on(tmp_path):
     config, _ = write_serving_config(tmp_path, 1)
     monitoring = parse(config.monitoring, "MonitoringConfig").prometheus_config

@@ -422,7 +422,8 @@ def test_an_operator_that_is_not_built_in_is_named_and_nothing_is_left(
     bad = VAE(keras.Model(x, [z_mean, z_log_var]), vae.decoder)
     folder = tmp_path / "tflite"
     folder.mkdir()
-    (folder / "report.json").write_text('{"keras_vae": "of an earlier export"}')
+    report = '{"keras_vae": "0.1.0", "files": [{"file": "encoder.tflite"}]}'
+    (folder / "report.json").write_text(report)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -508,26 +509,96 @@ def test_somebody_elses_folder_is_left_alone(vae, tmp_path):
         export_tflite(vae, tmp_path / "thesis.tex")
 
 
-def test_an_earlier_export_is_replaced_as_a_whole(vae, tmp_path, monkeypatch):
-    folder = tmp_path / "tflite"
-    folder.mkdir()
-    (folder / "report.json").write_text('{"keras_vae": "0"}')
-    (folder / "encoder_int8.tflite").write_bytes(b"of an earlier export")
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the converter and LiteRT, which take seconds."""
     content = convert(lambda x: tf.matmul(x, tf.eye(2)))
     converted = {(m, "float32"): content for m in ("encoder", "decoder")}
     monkeypatch.setattr(tflite, "_convert", lambda *_: converted)
     monkeypatch.setattr(
         tflite, "measure_file", lambda *_: {"deviation": 0.0, "share_of_float32": 1.0}
     )
-    report = export_tflite(vae, folder)
-    assert report["data"] == "samples of the model"
-    assert {row["elbo"] for row in report["files"]} == {None}
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "decoder.tflite",
-        "encoder.tflite",
-        "report.json",
-    ]
-    assert list(tmp_path.iterdir()) == [folder]
+
+
+def earlier(folder, **report):
+    """A folder with an export of one file, and with files of the user's."""
+    report = {"files": [{"file": "encoder_int8.tflite"}], **report}
+    folder.mkdir()
+    (folder / "report.json").write_text(json.dumps({"keras_vae": "0.1.0", **report}))
+    (folder / "encoder_int8.tflite").write_bytes(b"of an earlier export")
+    (folder / "mine.txt").write_text("mine")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "encoder_int8.tflite").write_text("mine too")
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("report", [{}, {"kind": "tflite"}])
+def test_an_earlier_export_is_replaced_and_nothing_else(vae, tmp_path, quick, report):
+    folder = tmp_path / "tflite"
+    earlier(folder, **report)
+    for _ in range(2):
+        report = export_tflite(vae, folder)
+        assert (report["kind"], report["data"]) == ("tflite", "samples of the model")
+        assert {row["elbo"] for row in report["files"]} == {None}
+        found = contents(folder)
+        assert sorted(found) == [
+            "decoder.tflite",
+            "encoder.tflite",
+            "mine.txt",
+            "notes/encoder_int8.tflite",
+            "report.json",
+        ]
+        assert found["mine.txt"] == b"mine"
+        assert found["notes/encoder_int8.tflite"] == b"mine too"
+        assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_noisy_inputs_of_a_denoising_model_are_taken(tmp_path, quick):
+    vae, x = dense_vae(), images(4)
+    noisy = x + 2
+    with pytest.raises(ValueError, match="`test_data`.*support"):
+        export_tflite(vae, tmp_path / "tflite", test_data=noisy)
+    vae.compile("adam")
+    vae.fit((noisy, x), epochs=1, verbose=0)
+    report = export_tflite(vae, tmp_path / "tflite", test_data=noisy)
+    assert {(row["elbo"], report["data"]) for row in report["files"]} == {
+        (None, "test_data")
+    }
+
+
+def test_a_file_of_the_users_with_our_name_is_not_written_over(vae, tmp_path, quick):
+    folder = tmp_path / "tflite"
+    earlier(folder)
+    (folder / "decoder.tflite").write_text("mine")
+    before = contents(folder)
+    with pytest.raises(FileExistsError, match=r"not of the earlier.*decoder\.tflite"):
+        export_tflite(vae, folder)
+    assert contents(folder) == before and list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ({"files": [{"file": "encoder.onnx"}]}, "of the kind onnx"),
+        ({"kind": "onnx", "files": [{"file": "encoder.onnx"}]}, "of the kind onnx"),
+        ({"files": []}, "something else"),
+        ({"files": [{"file": "a.tflite"}, {"file": "a.onnx"}]}, "something else"),
+        ({"files": [1]}, "something else"),
+    ],
+)
+def test_an_export_of_another_kind_is_left_alone(vae, tmp_path, report, words):
+    earlier(tmp_path / "phone", **report)
+    before = contents(tmp_path)
+    with pytest.raises(FileExistsError, match=f"earlier tflite export.*{words}"):
+        export_tflite(vae, tmp_path / "phone")
+    assert contents(tmp_path) == before
 
 
 def test_without_litert_the_error_says_what_to_install(vae, tmp_path, monkeypatch):
