@@ -26,6 +26,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import h5py
+
 SETTINGS = {"epochs": 3, "latent_dim": 2, "hidden_units": [4], "exports": "none"}
 OPERATIONS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link"}
 TEXTS = ["config.json", "history.csv", "metrics.json"]
@@ -107,8 +109,17 @@ def check_mine(place):
 
 def content(place):
     """What of a run must be the same, bit for bit, whatever happened to it."""
-    with zipfile.ZipFile(place / "model.keras") as file:
-        weights = file.read("model.weights.h5")
+    weights = {}
+
+    def note(name, item):  # by its place: names in it count the layers of a process
+        if hasattr(item, "shape"):
+            weights[name] = item[()].tobytes()
+
+    with zipfile.ZipFile(place / "model.keras") as archive:
+        weights_file = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(weights_file) as file:
+        file.visititems(note)
+    assert weights
     metrics = json.loads((place / "metrics.json").read_text())
     del metrics["training_seconds"]
     return (place / "history.csv").read_text(), weights, metrics
