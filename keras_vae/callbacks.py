@@ -1,5 +1,6 @@
 """Callbacks: what watches a training and keeps its results."""
 
+import math
 from pathlib import Path
 
 import keras
@@ -17,6 +18,8 @@ class RunRecorder(keras.callbacks.Callback):
     - `history.csv`: a row of logs for each epoch, and `beta` at the end of it;
     - `checkpoint.keras`: the model, its optimizer and random state as they are, from
       which training goes on as if it had not stopped.
+
+    An epoch whose ELBO is not finite is never the best, and leaves only its row.
 
     When to stop is a function of the history alone, so that a resumed run stops where
     an unbroken one does: after `patience` epochs without a better `val_elbo`, but not
@@ -53,16 +56,16 @@ class RunRecorder(keras.callbacks.Callback):
     @property
     def best_epoch(self):
         """Number of the epoch with the best `val_elbo`, from 1; `None` before it."""
-        if not self.history:
-            return None
-        if "val_elbo" not in self.history[-1]:
-            return len(self.history)
-        elbos = [row["val_elbo"] for row in self.history]
-        return 1 + elbos.index(max(elbos))
+        elbos = {
+            epoch: row.get("val_elbo", epoch)  # without it the last one is the best
+            for epoch, row in enumerate(self.history, start=1)
+            if _is_finite(row)
+        }
+        return max(elbos, key=elbos.get, default=None)
 
     def finished(self, model):
         """Whether `model` should stop: no better epoch for long, schedules settled."""
-        if self.patience is None or not self.history:
+        if self.patience is None or self.best_epoch is None:
             return False
         step = keras.ops.convert_to_numpy(model.step)
         schedules = [s for s in (model.beta, model.capacity) if s is not None]
@@ -71,18 +74,23 @@ class RunRecorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = keras.ops.convert_to_numpy(self.model.step)
-        self.history.append(
-            {"epoch": epoch + 1, "beta": float(self.model.beta(step)), **logs}
-        )
+        row = {"epoch": epoch + 1, "beta": float(self.model.beta(step)), **logs}
+        self.history.append(row)
         # In this order: what is lost when the process ends between two of them is
         # made again, the same, from the checkpoint.
         if self.best_epoch == len(self.history):
             self._save("model.keras")
         files.write_csv(self.directory / "history.csv", self.history)
-        self._save("checkpoint.keras")
+        if _is_finite(row):
+            self._save("checkpoint.keras")
         if self.finished(self.model):
             self.model.stop_training = True
 
     def _save(self, name):
         with files.atomic(self.directory / name) as path:
             self.model.save(path)
+
+
+def _is_finite(row):
+    """Whether the ELBO of an epoch, on any data, is a number."""
+    return all(math.isfinite(row.get(name, 0)) for name in ("elbo", "val_elbo"))

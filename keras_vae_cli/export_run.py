@@ -64,7 +64,7 @@ def export(model, output, model_version, model_base_path, max_batch_size):
     output = _folder(model, output)
     path, model = model, open_model(model)
     progress = report.progress("Exporting the model, and proving the export")
-    with _one_writer(model.keras_vae, path), progress:
+    with _one_writer(model.keras_vae, path, output), progress:
         saved = model.keras_vae.export.export_saved_models(
             model.vae,
             output,
@@ -122,7 +122,7 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
     if source is not None or model.run is not None:
         data, binarization = model.open_dataset(source, data_dir)
     progress = report.progress("Converting encoder and decoder, measuring the files")
-    with _one_writer(keras_vae, path), progress:
+    with _one_writer(keras_vae, path, output), progress:
         if file_format == "onnx":
             x = data and keras_vae.runs.examples(data, ("train",), binarization)
             written = keras_vae.export.export_onnx(vae, output, data=x)
@@ -193,8 +193,11 @@ def _folder(model, output):
     return folder
 
 
-def _one_writer(keras_vae, model):
-    """Refuses to write to a run that another process is writing to."""
-    if model.is_dir():
+def _one_writer(keras_vae, model, output):
+    """Refuses to write to a run that another process is writing to.
+
+    What is written elsewhere only reads the run, which may be training or read-only.
+    """
+    if model.is_dir() and output.resolve().is_relative_to(model.resolve()):
         return keras_vae.files.locked(model)
     return contextlib.nullcontext()

@@ -106,6 +106,35 @@ def test_a_replacement_killed_at_any_rename_leaves_a_whole_folder(
         assert names(tmp_path / "old") == ["new"]
 
 
+@pytest.mark.parametrize("rename", [2, 3])
+def test_what_was_set_aside_is_kept_if_somebody_else_took_the_place(
+    tmp_path, kill, monkeypatch, rename
+):
+    """Killed between two renames; then there is another folder where it was."""
+    old = tmp_path / "old"
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    kill(rename)
+    with pytest.raises(Killed):
+        files.take_place(tmp_path / "new", old)
+    monkeypatch.undo()
+    if rename == 3:  # the successor was there
+        old.rename(tmp_path / "elsewhere")
+    old.mkdir()
+    (old / "theirs").touch()
+    for _ in range(2):
+        files.sweep(tmp_path)
+        assert names(old) == ["theirs"]
+        (kept,) = tmp_path.glob(".keras_vae-tmp-*/.keras_vae-old-*/old/old")
+        assert kept.exists()
+    # An empty folder is in nobody's way.
+    (old / "theirs").unlink()
+    files.sweep(tmp_path)
+    assert names(old) == ["old"]
+    assert names(tmp_path) == [{2: "new", 3: "elsewhere"}[rename], "old"]
+
+
 def test_what_cannot_be_moved_stays_in_use(tmp_path, monkeypatch):
     for name in ("old", "new"):
         (tmp_path / name).mkdir()

@@ -116,7 +116,8 @@ def take_place(new, path):
 
     Between the two renames there is nothing at `path`. What is killed there is undone
     by the next `sweep` of the folder above: the old one is put back, and `new` is where
-    it was. Whatever happens, there is a whole folder at `path` or one sweep away.
+    it was. Whatever happens, there is a whole folder at `path` or one sweep away. If
+    somebody else has put something there by then, the old one is kept where it is.
 
     Args:
         new: Path of the finished folder, in the same file system.
@@ -139,10 +140,10 @@ def take_place(new, path):
         new.rename(path)
         return
     with _temporary_folder(path.parent) as folder:
-        _set_aside(path, folder)
+        aside = _set_aside(path, folder, new.stat().st_ino)
         new.rename(path)
         # From here on it is rubbish: a removal that is broken off is not undone.
-        (folder / ASIDE).rename(folder / REPLACED)
+        aside.rename(folder / REPLACED)
 
 
 def inside(folder):
@@ -236,18 +237,34 @@ def check_movable(path):
         _set_aside(path, folder)
 
 
-def _set_aside(path, folder):
-    """Moves what is at `path` into a temporary folder, whose end puts it back."""
-    (folder / ASIDE).mkdir()
-    path.rename(folder / ASIDE / path.name)
+def _set_aside(path, folder, successor=0):
+    """Moves what is at `path` into a temporary folder, whose end puts it back.
+
+    Returns the folder in it, whose name tells the successor: by its inode number, which
+    a rename does not change.
+    """
+    aside = folder / f"{ASIDE}-{successor}"
+    aside.mkdir()
+    path.rename(aside / path.name)
+    return aside
 
 
 def _put_back(temporary):
-    """Undoes a replacement that was broken off before the successor was there."""
-    for old in (temporary / ASIDE).glob("*"):
+    """Undoes a replacement that was broken off before the successor was there.
+
+    Raises a `FileExistsError` if anything else is there, but for an empty folder.
+    """
+    for old in temporary.glob(f"{ASIDE}-*/*"):
         place = temporary.parent / old.name
-        if not os.path.lexists(place):
+        if not os.path.lexists(place) or _is_empty_folder(place):
             old.rename(place)
+        elif old.parent.name != f"{ASIDE}-{place.lstat().st_ino}":
+            message = f"something else took its place; what was there is {old}"
+            raise FileExistsError(errno.EEXIST, message, str(place))
+
+
+def _is_empty_folder(path):
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 @contextlib.contextmanager
@@ -292,7 +309,8 @@ def sweep(folder):
 
     That are temporary folders with our mark in their name and a lock in them that
     nobody holds, and the folder's own lock, if nobody holds it. A replacement that was
-    killed half way is undone (see `take_place`). What cannot be removed stays.
+    killed half way is undone (see `take_place`). What cannot be removed or put back
+    stays.
 
     Args:
         folder: Path; the folders in it are not searched.

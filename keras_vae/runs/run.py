@@ -89,7 +89,10 @@ class Run:
                 f"{self.directory} has no metrics.json yet: its training has not "
                 "ended. Go on with it (--resume, resume=True)."
             )
-        return json.loads(path.read_text())
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
 
     def dataset(self, source=None, *, data_dir=None):
         """The data that it was trained on, or others, read as these were.
@@ -119,9 +122,10 @@ def load_dataset(config, source=None, data_dir=None):
     data_dir = data_dir or config.get("data_dir")
     description = config.get("data")
     if source is not None:
-        label_column = config.get("label_column")
-        if os.path.splitext(source)[1].lower() != ".csv":
-            label_column = None
+        # The description knows it, and that new data need not have labels.
+        label_column = None
+        if description is None and os.path.splitext(source)[1].lower() == ".csv":
+            label_column = config.get("label_column")
         return datasets.load(
             source,
             data_dir=data_dir,
@@ -188,10 +192,10 @@ def load(path):
 def sweep_run(directory):
     """Removes what killed processes left in a run; heals one that was being replaced.
 
-    Nothing is touched if it is not there, or is not a run.
+    Nothing is touched if something else is there.
     """
     directory = Path(directory)
-    if directory.is_dir() and not is_run(directory):
+    if directory.is_dir() and not is_run(directory) and any(directory.iterdir()):
         return
     files.sweep(directory.absolute().parent)
     if is_run(directory):

@@ -35,6 +35,8 @@ def train(
     say = say or (lambda words: None)
     progress = progress or contextlib.nullcontext
     given = settings.check({"dataset": dataset, **given})
+    if given.get("data_dir") is not None:
+        given["data_dir"] = os.path.abspath(given["data_dir"])
     # A link stays one, and what it leads to is written.
     place = Path(os.path.realpath(output))
     if resume:
@@ -53,6 +55,8 @@ def train(
             data = load_dataset(config)
         begin = _resumed if resume else _new
         config, model, history = begin(folder, config, data)
+        # Until its report is written again it is not complete.
+        (folder / "metrics.json").unlink(missing_ok=True)
         write_config(folder, config)
         for line in summary(model, config, data):
             say(line)
@@ -151,8 +155,6 @@ def _settled(config, data):
         data.description["source"]
     ):
         config["dataset"] = data.description["source"]  # an absolute path
-    if config["data_dir"] is not None:
-        config["data_dir"] = os.path.abspath(config["data_dir"])
     return {**config, "scale": scale, "data": data.description}
 
 
@@ -237,8 +239,8 @@ def _fit(model, data, config, recorder, callbacks):
             verbose=0,
         )
     except FloatingPointError:
-        # Before an epoch is complete the last good step is the best there is.
-        if not recorder.history and int(model.step) > 0:
+        # Before an epoch has ended well the last good step is the best there is.
+        if recorder.best_epoch is None and int(model.step) > 0:
             with files.atomic(recorder.directory / "model.keras") as path:
                 model.save(path)
         raise

@@ -17,15 +17,18 @@ from keras_vae.runs.run import is_run, sweep_run
 
 LOCK = f"{files.MARK}lock"
 
-# What a run consists of, and the exports in it. All else in its folder is the user's.
+# What a run consists of, and the exports in it. All else in its folder is the user's,
+# models of their own among them.
+MODEL = "(encoder|decoder|scorer)"
 OURS = re.compile(
     r"(config\.json|history\.csv|metrics\.json|model\.keras|checkpoint\.keras"
     r"|figures/(training_curves|reconstructions|samples|latent_space|traversals)\.png"
     r"|logs/(train|validation)/events\.out\.tfevents[^/]*"
     r"|export/((models|batching|monitoring)\.config|parity\.npz)"
-    r"|export/\w+/\d+/((saved_model|fingerprint|keras_metadata)\.pb"
+    rf"|export/{MODEL}/\d+/((saved_model|fingerprint|keras_metadata)\.pb"
     r"|variables/variables\.[\w-]+|assets(\.extra)?/[^/]+)"
-    r"|export/(tflite|onnx)/(\w+\.(tflite|onnx)|report\.json)"
+    rf"|export/tflite/({MODEL}(_float16|_dynamic|_int8)?\.tflite|report\.json)"
+    rf"|export/onnx/({MODEL}\.onnx|report\.json)"
     rf"|(.*/)?{re.escape(LOCK)})"
 )
 

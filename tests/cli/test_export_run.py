@@ -1,7 +1,11 @@
 """`export`, `convert`, `verify`."""
 
+import shutil
+
 import numpy as np
 import pytest
+
+from keras_vae import files
 
 
 @pytest.mark.slow
@@ -32,6 +36,20 @@ def test_export_convert_and_verify(call, run, tmp_path):
     result = call("verify", export)
     assert result.exit_code == 1
     assert "deviates" in result.stdout
+
+
+def test_only_what_is_written_to_the_run_waits_for_its_writer(call, run, tmp_path):
+    """It trains, or cannot be written to: it is exported elsewhere all the same."""
+    place = tmp_path / "run"
+    shutil.copytree(run, place)
+    with files.locked(place):
+        for output in ([], ["--output", place / "deep" / "export"]):
+            result = call("export", place, *output)
+            assert result.exit_code == 1
+            assert "Another process is writing" in result.stderr
+        result = call("export", place, "--output", tmp_path / "export")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "export" / "encoder" / "1" / "saved_model.pb").exists()
 
 
 def test_verify_names_the_version(call, run):

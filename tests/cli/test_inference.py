@@ -93,6 +93,22 @@ def test_columns_of_other_data_are_matched_by_name(call, table, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_new_data_need_not_have_labels(call, table, tmp_path):
+    run, source = table
+    header, rows = read(source)
+    kind = header.index("kind")
+    lines = [",".join(row[:kind] + row[kind + 1 :]) for row in [header, *rows]]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    scores = []
+    for given in (source, tmp_path / "new.csv"):
+        output = tmp_path / "scores.csv"
+        result = call("score", run, "--input", given, "--output", output)
+        assert result.exit_code == 0, result.output
+        header, rows = read(output)
+        scores.append([row[header.index("elbo")] for row in rows])
+    assert scores[0] == scores[1]
+
+
 @pytest.mark.parametrize("command", ["encode", "reconstruct", "evaluate", "traverse"])
 def test_data_outside_the_support_are_refused(call, run, tmp_path, command):
     """D11: floats from 0 to 255 were encoded and reconstructed silently."""

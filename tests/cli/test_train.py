@@ -148,7 +148,7 @@ def test_stopped_it_says_how_to_go_on(run, tmp_path, how):
 def test_a_run_that_was_ended_between_two_renames_is_found(tmp_path):
     """Before the package is imported, which would heal it too."""
     path = tmp_path / "run"
-    aside = tmp_path / ".keras_vae-tmp-1" / ".keras_vae-old" / "run"
+    aside = tmp_path / ".keras_vae-tmp-1" / ".keras_vae-old-0" / "run"
     aside.mkdir(parents=True)
     (tmp_path / ".keras_vae-tmp-1" / ".keras_vae-lock").touch()
     for name in ("config.json", "model.keras"):

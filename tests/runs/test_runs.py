@@ -137,6 +137,32 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert history(longer.directory) == history(whole.directory)
 
 
+def test_a_longer_run_that_is_broken_off_is_not_complete(run, tmp_path):
+    """Its numbers would be those of the shorter one."""
+    path = tmp_path / "run"
+    shutil.copytree(run.directory, path)
+
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(None, path, epochs=5, resume=True, callbacks=[Broken()])
+    assert len(runs.Run(path).history) == 4
+    with pytest.raises(ValueError, match="no metrics.json yet.*--resume"):
+        _ = runs.Run(path).metrics
+    assert train(None, path, resume=True).metrics["epochs"] == 5
+
+
+def test_a_folder_of_data_given_anew_is_kept_from_any_folder(
+    run, tmp_path, monkeypatch
+):
+    shutil.copytree(run.directory, tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    resumed = train(None, "run", resume=True, data_dir="data")
+    assert resumed.config["data_dir"] == str(tmp_path / "data")
+
+
 def test_resuming_keeps_settings_and_exports_the_same_weights_once(tmp_path):
     path = tmp_path / "run"
     train("digits", path, **SETTINGS, patience=7, exports="saved_models")
@@ -424,6 +450,57 @@ def test_early_stopping_waits_for_the_schedule():
         recorder.model.step = np.int64(step)
         recorder.on_epoch_end(len(recorder.history), {"val_elbo": -float(step)})
         assert recorder.model.stop_training is stops
+
+
+def test_an_epoch_without_a_finite_elbo_is_never_the_best(tmp_path):
+    saved = []
+
+    class Model:
+        step = np.int64(10)
+        beta = keras_vae.schedules.Constant(1.0)
+        capacity = None
+        stop_training = False
+
+        def save(self, path):
+            saved.append(path.name)
+
+    rows = [
+        ({"elbo": -9.0, "val_elbo": np.nan}, None, []),
+        ({"elbo": -8.0, "val_elbo": -9.0}, 2, ["model.keras", "checkpoint.keras"]),
+        ({"elbo": np.nan, "val_elbo": -1.0}, 2, []),
+        ({"elbo": -8.0, "val_elbo": np.inf}, 2, []),
+        ({"elbo": -8.0, "val_elbo": -9.5}, 2, ["checkpoint.keras"]),
+        ({"elbo": -8.0, "val_elbo": -8.5}, 6, ["model.keras", "checkpoint.keras"]),
+    ]
+    recorder = RunRecorder(tmp_path, patience=5)
+    recorder.set_model(Model())
+    for epoch, (logs, best, files) in enumerate(rows):
+        saved.clear()
+        recorder.on_epoch_end(epoch, logs)
+        assert (recorder.best_epoch, saved) == (best, files)
+    assert len(history(tmp_path).splitlines()) == 1 + len(rows)
+    # Without validation data the last one that is finite is the best.
+    recorder = RunRecorder(tmp_path, history=[{"elbo": -9.0}, {"elbo": np.nan}])
+    assert recorder.best_epoch == 1
+
+
+def test_validation_that_explodes_leaves_the_last_good_checkpoint(tmp_path):
+    class Explode(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            if int(self.model.step) > 23:  # digits has 23 steps in an epoch of 64
+                bias = self.model.decoder.layers[-2].bias
+                bias.assign(np.full(bias.shape, np.nan))
+
+    path = tmp_path / "run"
+    with pytest.raises(FloatingPointError, match="val_loss is nan"):
+        train("digits", path, **SETTINGS, batch_size=64, callbacks=[Explode()])
+    for name in ("model.keras", "checkpoint.keras"):
+        model = keras_vae.load(path / name)
+        assert int(model.step) == 23
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    resumed = train(None, path, resume=True)
+    whole = train("digits", tmp_path / "whole", **SETTINGS, batch_size=64)
+    assert history(resumed.directory) == history(whole.directory)
 
 
 @pytest.mark.parametrize("binarize", ["none", "dynamic"])

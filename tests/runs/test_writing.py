@@ -28,7 +28,10 @@ OURS = [
     "export/models.config",
     "export/parity.npz",
     "export/tflite/encoder_int8.tflite",
+    "export/tflite/decoder.tflite",
     "export/tflite/report.json",
+    "export/onnx/encoder.onnx",
+    "export/onnx/report.json",
 ]
 MINE = [
     "notes.txt",
@@ -36,6 +39,11 @@ MINE = [
     "figures/mine.png",
     "export/encoder/notes.txt",
     "export/encoder/12/notes.txt",
+    "export/classifier/1/saved_model.pb",
+    "export/classifier/1/variables/variables.index",
+    "export/tflite/mine.tflite",
+    "export/tflite/encoder_mine.tflite",
+    "export/onnx/mine.onnx",
     "export/tflite/labels/mine.txt",
     "mine/config.json",
 ]
@@ -143,6 +151,19 @@ def test_overwriting_ended_at_every_file_operation(old, how, tmp_path_factory):
         assert names(parent) == ["run"]
     assert seen >= {(1, False), (1, True)}
     assert how == errno.ENOSPC or (2, False) in seen
+
+
+def test_a_run_that_was_set_aside_comes_back_to_an_empty_folder(old):
+    aside = old.parent / ".keras_vae-tmp-1" / ".keras_vae-old-1" / "run"
+    aside.parent.mkdir(parents=True)
+    (aside.parents[1] / ".keras_vae-lock").touch()
+    old.rename(aside)
+    old.mkdir()  # somebody's `mkdir -p`
+    with pytest.raises(ValueError, match="holds a run already"):
+        write(old, 2)
+    assert seed_of(old) == 1
+    check_mine(old)
+    check_nothing_left(old.parent)
 
 
 def test_a_second_overwrite_after_a_broken_one_starts_anew(old):
