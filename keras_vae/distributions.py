@@ -61,13 +61,27 @@ class Normal:
         self._drawn = None, None
 
     def sample(self, noise):
-        """Draws `(num_samples, batch, *latent_shape)`, of noise of that shape."""
+        """Draws z.
+
+        Args:
+            noise: Standard normal, `(num_samples, batch, *latent_shape)`.
+
+        Returns:
+            Tensor of that shape.
+        """
         z = reparameterize(self.mean, self.log_var, noise)
         self._drawn = z, noise
         return z
 
     def log_prob(self, z):
-        """log q(z|x) of `(num_samples, batch, *latent_shape)`: two axes, nats."""
+        """log q(z|x).
+
+        Args:
+            z: Tensor `(num_samples, batch, *latent_shape)`.
+
+        Returns:
+            Tensor `(num_samples, batch)`, nats.
+        """
         drawn, noise = self._drawn
         # Of z - z_mean few digits are left where q is narrow: a draw of its own is
         # weighed by the noise that it was made of.
@@ -106,11 +120,25 @@ class Delta:
         self.parameters = {"z": self.mean}
 
     def sample(self, noise):
-        """The point, `(num_samples, batch, *latent_shape)`."""
+        """The point, as often as there is noise.
+
+        Args:
+            noise: Tensor `(num_samples, batch, *latent_shape)`.
+
+        Returns:
+            Tensor of that shape.
+        """
         return self.mean + tf.zeros_like(noise)
 
     def log_prob(self, z):
-        """Zeros `(num_samples, batch)`."""
+        """0, by convention.
+
+        Args:
+            z: Tensor `(num_samples, batch, *latent_shape)`.
+
+        Returns:
+            Zeros `(num_samples, batch)`.
+        """
         return tf.zeros(tf.shape(z)[:2])
 
 
