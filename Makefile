@@ -56,6 +56,12 @@ clean:
 # only a change of these files asks for a new installation.
 PACKAGING := setup.cfg setup.py pyproject.toml
 
+# compat: as a folder on Python's path. Found by a hook instead, the package would be
+# hidden by the folder of the checkout, if that is called keras_vae too, from where one
+# sees it.
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check \
+    --config-settings editable_mode=compat --editable
+
 $(VENV)/created:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
 	    echo "keras_vae needs Python 3.11 or newer, and $(PYTHON) is: "`$(PYTHON) --version 2>&1`; \
@@ -65,9 +71,9 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created $(PACKAGING)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable ".[tflite]"
+	$(INSTALL) ".[tflite]"
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/created $(PACKAGING)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable ".[test]"
+	$(INSTALL) ".[test]"
 	@touch $@ $(VENV)/installed

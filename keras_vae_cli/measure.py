@@ -70,7 +70,9 @@ def _data_rows(run):
     if data.get("columns"):
         rows.append(("columns", ", ".join(c["name"] for c in data["columns"])))
     if data.get("label_names"):
-        rows.append(("labels", ", ".join(data["label_names"][:20])))
+        names = data["label_names"]
+        more = f", ... ({len(names)} in all)" if len(names) > 20 else ""
+        rows.append(("labels", ", ".join(names[:20]) + more))
     return rows
 
 

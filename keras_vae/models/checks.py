@@ -1,5 +1,7 @@
 """What a VAE accepts, and what it says of the rest."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -59,6 +61,23 @@ def check_decoder(decoder, likelihood, data_shape):
             f"({likelihood.num_parameters} for each value): shape {expected}. "
             f"Received: shape {tuple(outputs[0].shape)}"
         )
+    activation = getattr(decoder.layers[-1], "activation", None)
+    name = getattr(activation, "__name__", None)
+    if name is not None and name == _APPLIED.get(likelihood.identifier):
+        warnings.warn(
+            f"The decoder ends in a {name}, which the likelihood "
+            f"{likelihood.identifier!r} applies itself: it would be applied twice. "
+            "Let the last layer be linear (activation=None).",
+            stacklevel=4,  # whoever builds the model
+        )
+
+
+# What a likelihood does to the decoder's output, which has no bounds.
+_APPLIED = {
+    "bernoulli": "sigmoid",
+    "continuous_bernoulli": "sigmoid",
+    "categorical": "softmax",
+}
 
 
 def _shapes(outputs):

@@ -5,6 +5,7 @@ import inspect
 import keras
 import tensorflow as tf
 
+from keras_vae import datasets
 from keras_vae.models import checks
 
 
@@ -38,6 +39,12 @@ def check(vae, x, target, sample_weight):
         raise ValueError(
             f"`x` should be data of shape (n, {', '.join(map(str, vae.data_shape))}), "
             "or batches of them. Received: x=None"
+        )
+    if isinstance(x, datasets.Dataset | datasets.Split):
+        raise ValueError(
+            "`x` should be arrays, or batches of them. Received: a data set. "
+            "Mend: fit(dataset.train.x), or dataset.train.training_batches(...) with "
+            "steps_per_epoch"
         )
     if checks.is_arrays(x):
         has_target = target is not None and target is not x

@@ -114,6 +114,8 @@ def summary(model, config, data):
     labels = f", {data.num_classes} labels" if data.num_classes else ""
     yield f"data: {described['source']}"
     yield f"  {shape}, values from {low:g} to {high:g}{labels}; {parts}"
+    if model.standardize is not None:
+        yield "  columns are standardised: nats are of columns with mean 0 and spread 1"
     for part in (model.encoder, model.decoder):
         units = [
             str(layer.units if hasattr(layer, "units") else layer.filters)

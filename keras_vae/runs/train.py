@@ -60,6 +60,10 @@ def train(
         write_config(folder, config)
         for line in summary(model, config, data):
             say(line)
+        if resume:
+            done, asked = len(history), config["epochs"]
+            more = "nothing is left to train" if done >= asked else f"on to {asked}"
+            say(f"{done} epochs of this run are done: {more}")
         recorder = RunRecorder(folder, config["patience"], history)
         if not recorder.finished(model) and len(history) < config["epochs"]:
             _fit(model, data, config, recorder, callbacks)

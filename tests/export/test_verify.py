@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, networks
+from keras_vae import VAE, layers, networks
 from keras_vae.export import export_saved_models, format_results
 from keras_vae.export.clients import GrpcClient, RestClient, ServingError
 from keras_vae.export.parity import write_parity
@@ -653,3 +653,19 @@ def test_large_batches_pass_the_limits_of_grpc(models):
         z = {"z": np.zeros((70_000, 2), "float32")}
         answer = client.predict("decoder", 4, "decode", z, ["reconstruction"])
     assert answer["reconstruction"].shape == (70_000, *DATA_SHAPE)
+
+
+@pytest.mark.slow
+def test_a_table_far_from_zero_is_no_failure_of_its_float16_file(tmp_path):
+    """Columns around 170 with a spread of 40: float16 holds the mean to 0.06."""
+    x = np.random.default_rng(0).normal(170, 40, size=(64, 3)).astype("float32")
+    parts = networks.dense((3,), 2, likelihood="gaussian")
+    standardize = layers.Standardize(x.mean(0) + 0.0311, x.std(0))
+    vae = VAE(*parts, likelihood="gaussian", standardize=standardize)
+    write_parity(vae, tmp_path / "parity.npz", data=x)
+    export_tflite(vae, tmp_path / "tflite", quantize="float16", test_data=x)
+    results = verify(tmp_path)
+    assert all(result.passed for result in results)
+    bounds = {result.where: result.allowed for result in results}
+    assert bounds["encoder.tflite"] == 1e-5
+    assert bounds["encoder_float16.tflite"] is None

@@ -1,6 +1,7 @@
 """What networks a model takes, and what it says of careless use."""
 
 import tracemalloc
+import warnings
 
 import keras
 import numpy as np
@@ -325,3 +326,31 @@ def test_a_mapped_array_of_bytes_is_not_copied_as_a_whole(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert first.dtype == np.float32 and peak < 50e6
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "activation", "warns"),
+    [
+        ("bernoulli", "sigmoid", True),
+        ("categorical", "softmax", True),
+        ("bernoulli", None, False),
+        ("gaussian", "sigmoid", False),  # a mean may be held in [0, 1]
+    ],
+)
+def test_a_link_that_would_be_applied_twice_is_warned_of(likelihood, activation, warns):
+    encoder, _ = keras_vae.networks.dense((12,), 2)
+    z = keras.Input((2,))
+    decoder = keras.Model(z, keras.layers.Dense(12, activation)(z))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        keras_vae.VAE(encoder, decoder, likelihood=likelihood)
+    told = [str(w.message) for w in caught if "applied twice" in str(w.message)]
+    assert bool(told) == warns
+    assert not warns or (activation in told[0] and "linear" in told[0])
+
+
+def test_a_data_set_is_told_from_its_arrays():
+    digits = keras_vae.datasets.load("digits")
+    for data in (digits, digits.train):
+        with pytest.raises(ValueError, match=r"fit\(dataset.train.x\)"):
+            make_vae().fit(data)
