@@ -26,7 +26,8 @@ demo: $(VENV)/installed
 # about 2 GB: make test PROCESSES=8
 PROCESSES ?= 2
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile \
+	    --no-loadscope-reorder
 
 # The moments follow from the seed: make stress SEED=1
 SEED ?= 0

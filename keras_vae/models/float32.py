@@ -18,8 +18,9 @@ def float32_copy(vae):
         vae: A `keras_vae.VAE`.
 
     Returns:
-        A `keras_vae.VAE` with the same weights, not compiled, without schedules of beta
-        and capacity; `vae` itself if it computes in float32 throughout.
+        A `keras_vae.VAE` with the same weights, not compiled (and without beta and
+        capacity, if those are functions that cannot be saved); `vae` itself if it
+        computes in float32 throughout.
 
     Example:
 

@@ -439,13 +439,16 @@ class VAE(Inference, Trainer):
         }
 
     def _schedules_config(self):
-        if self._trained.copied_for_inference:
-            return {}  # a function that nobody can save is in nobody's way
         serialize = keras.saving.serialize_keras_object
-        return {
-            "beta": serialize(self.beta),
-            "capacity": serialize(self.capacity),
-        }
+        try:
+            return {
+                "beta": serialize(self.beta),
+                "capacity": serialize(self.capacity),
+            }
+        except ValueError:
+            if self._trained.copied_for_inference:
+                return {}  # a function that cannot be saved is in no export's way
+            raise
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
