@@ -79,6 +79,7 @@ def table(report):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(options, folder) for options in COMMANDS]
+        PICTURE.parent.mkdir(exist_ok=True)
         shutil.copyfile(Path(folder, "run-0", "figures", "samples.png"), PICTURE)
     report = {
         "machine": {

@@ -733,8 +733,8 @@ def test_every_command_in_the_readme_can_be_given(tmp_path, monkeypatch):
     for name, *arguments in calls:
         if arguments:  # click raises what is wrong with them, and runs nothing
             Path(arguments[0]).mkdir(parents=True, exist_ok=True)
-            for name in ("config.json", "model.keras"):  # it is a run
-                Path(arguments[0], name).touch()
+            for file in ("config.json", "model.keras"):  # it is a run
+                Path(arguments[0], file).touch()
             main.commands[name].make_context(name, arguments)
 
 
