@@ -90,6 +90,7 @@ def tidy(axes):
 
 
 def legend_below(figure, axes):
+    """The legend of the axes under the figure, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
 

@@ -216,9 +216,11 @@ def _graphs_as_written():
     options = {"disable_meta_optimizer": True}
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options(options)
-    yield
-    options["disable_meta_optimizer"] = before.get("disable_meta_optimizer", False)
-    tf.config.optimizer.set_experimental_options(options)
+    try:
+        yield
+    finally:
+        options["disable_meta_optimizer"] = before.get("disable_meta_optimizer", False)
+        tf.config.optimizer.set_experimental_options(options)
 
 
 def _check_saved_and_resumed(make, x):
