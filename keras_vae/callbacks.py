@@ -56,12 +56,12 @@ class RunRecorder(keras.callbacks.Callback):
     @property
     def best_epoch(self):
         """Number of the epoch with the best `val_elbo`, from 1; `None` before it."""
-        elbos = {
-            epoch: row.get("val_elbo", epoch)  # without it the last one is the best
+        goodness = {
+            epoch: _goodness(row, epoch)
             for epoch, row in enumerate(self.history, start=1)
             if _is_finite(row)
         }
-        return max(elbos, key=elbos.get, default=None)
+        return max(goodness, key=goodness.get, default=None)
 
     def finished(self, model):
         """Whether `model` should stop: no better epoch for long, schedules settled."""
@@ -91,6 +91,15 @@ class RunRecorder(keras.callbacks.Callback):
             self.model.save(path)
 
 
+def _goodness(row, epoch):
+    """Higher is better: the ELBO, of a model without one the negative loss."""
+    if "val_elbo" in row:
+        return row["val_elbo"]
+    # Without validation data the last epoch is the best.
+    return -row["val_loss"] if "val_loss" in row else epoch
+
+
 def _is_finite(row):
-    """Whether the ELBO of an epoch, on any data, is a number."""
-    return all(math.isfinite(row.get(name, 0)) for name in ("elbo", "val_elbo"))
+    """Whether the loss and the ELBO of an epoch, on any data, are numbers."""
+    names = ("loss", "val_loss", "elbo", "val_elbo")
+    return all(math.isfinite(row.get(name, 0)) for name in names)

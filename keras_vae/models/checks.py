@@ -13,25 +13,36 @@ from keras_vae.arguments import check_integer
 ROWS_AT_A_TIME = 4096
 
 
-def check_encoder(encoder, latent_shape):
+def named_outputs(outputs):
+    """Outputs of an encoder by name, whether it returns a dictionary or a list.
+
+    The third, a context, is for a flow.
+    """
+    if isinstance(outputs, dict):
+        return outputs
+    outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return dict(zip(("z_mean", "z_log_var", "context"), outputs, strict=False))
+
+
+def check_encoder(encoder, latent_shape, has_flow=False):
     """Raises unless an encoder returns the parameters of a diagonal normal."""
-    outputs = getattr(encoder, "output", None)
-    named = isinstance(outputs, dict)
-    if named and set(outputs) == {"z_mean", "z_log_var"}:
-        outputs = [outputs["z_mean"], outputs["z_log_var"]]
-    elif named:
+    outputs = getattr(encoder, "output", encoder.outputs)  # sequential ones have none
+    named = named_outputs(outputs)
+    known = [{"z_mean", "z_log_var"}]
+    if has_flow:
+        known.append({"z_mean", "z_log_var", "context"})
+    if set(named) not in known and isinstance(outputs, dict):
         raise ValueError(
             "`encoder` should have the outputs z_mean and z_log_var. Received: "
             f"{', '.join(outputs)}"
         )
-    else:
-        outputs = encoder.outputs
-    if len(outputs) != 2:
+    if set(named) not in known or len(encoder.outputs) > 3:
         raise ValueError(
             "`encoder` should have two outputs, keras.Model(x, [z_mean, z_log_var]); "
-            f"the VAE samples z itself. Received: {len(outputs)} output(s) "
-            f"{_shapes(outputs)}"
+            "the VAE samples z itself (and a flow may have a third, its context). "
+            f"Received: {len(encoder.outputs)} output(s) {_shapes(encoder.outputs)}"
         )
+    outputs = named["z_mean"], named["z_log_var"]
     z_mean, z_log_var = _shapes(outputs)
     if z_mean != z_log_var:
         raise ValueError(

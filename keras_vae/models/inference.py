@@ -230,7 +230,8 @@ class Inference:
 
         Returns:
             A dictionary of NumPy arrays `(n,)`, nats: `elbo` (`-inf` outside the
-            likelihood's support), `reconstruction_loss`, `kl_loss`.
+            likelihood's support), `reconstruction_loss`, `kl_loss`; of another model
+            what it has in its `MEASURES`.
         """
         seed = checks.check_seed(seed)
         function = self.graph(_score, self.input_spec_structure, SEED_SPEC)
@@ -283,11 +284,8 @@ def _draw(vae, seed, conditions):
 
 def _score(vae, inputs, seed):
     terms = vae.deterministic_terms(inputs, seed)
-    return {
-        "elbo": terms.elbo,
-        "reconstruction_loss": terms.reconstruction_loss,
-        "kl_loss": terms.kl_loss,
-    }
+    measures = dict(zip(vae.MEASURES, vae.measures(terms), strict=True))
+    return {name: measures[name] for name in sorted(measures, key="elbo".__ne__)}
 
 
 def num_rows(batch):

@@ -38,10 +38,12 @@ class _Untracked:
 class Steps(keras_private.AlwaysBuilt, keras.Model):
     """`train_step` and `test_step`, written once for all models.
 
-    They rest on the tensor methods of the model: `prepare`, `elbo_terms`, `objective`
-    and `reconstruction`.
+    They rest on the tensor methods of the model: `prepare`, `elbo_terms`, `objective`,
+    `measures` and `reconstruction`; and on `apply_gradients`.
 
     Attributes:
+        MEASURES: Names of what is logged beside `loss`; those of a model with an `elbo`
+            have that among them.
         step: Batches trained on so far, an int64 variable.
     """
 
@@ -56,9 +58,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             aggregation="only_first_replica",
         )
         self.loss_tracker = keras.metrics.Mean("loss")
-        self.reconstruction_loss_tracker = keras.metrics.Mean("reconstruction_loss")
-        self.kl_loss_tracker = keras.metrics.Mean("kl_loss")
-        self.elbo_tracker = keras.metrics.Mean("elbo")
+        self._trackers = [keras.metrics.Mean(name) for name in self.MEASURES]
         self._compiled_metrics = _Untracked(plain=[], weighted=[])
         self._trained = _Untracked(
             validation=None, on_targets=False, copied_for_inference=False
@@ -76,9 +76,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         # updates, and keeps those of an earlier `compile`.
         own = [
             self.loss_tracker,
-            self.reconstruction_loss_tracker,
-            self.kl_loss_tracker,
-            self.elbo_tracker,
+            *self._trackers,
             *self._compiled_metrics.plain,
             *self._compiled_metrics.weighted,
         ]
@@ -102,6 +100,35 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             self.make_train_function(force=True)
         if self.test_function is not None:
             self.make_test_function(force=True)
+
+    MEASURES = ("reconstruction_loss", "kl_loss", "elbo")
+
+    def measures(self, terms):
+        """What is logged of a batch, in the order of `MEASURES`.
+
+        A model that measures more, or less, overrides both.
+
+        Args:
+            terms: `ElboTerms` of a batch.
+
+        Returns:
+            List of tensors `(batch,)`.
+        """
+        return [getattr(terms, name) for name in self.MEASURES]
+
+    def apply_gradients(self, gradients, variables):
+        """Applies gradients: what a model with a second optimizer overrides.
+
+        Args:
+            gradients: List of tensors, finite.
+            variables: The `trainable_variables`, in that order.
+        """
+        self.optimizer.apply(gradients, variables)
+
+    @property
+    def optimizer_variables(self):
+        """The state of the optimizer, or of all where there are several."""
+        return self.optimizer.variables
 
     def train_step(self, data):
         batch = self._unpack(data)
@@ -202,7 +229,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         """Applies the gradients, or leaves everything as it was before the step."""
 
         def apply():
-            self.optimizer.apply(gradients, variables)
+            self.apply_gradients(gradients, variables)
             self.step.assign_add(1)
 
         def undo():
@@ -215,9 +242,9 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
     def _update_replicas(self, finite, gradients, variables, state, before, batch):
         """The same on several replicas, where no optimizer can be in a branch."""
-        changed = [*variables, *self.optimizer.variables]
+        changed = [*variables, *self.optimizer_variables]
         old = [tf.convert_to_tensor(v) for v in changed]
-        self.optimizer.apply(gradients, variables)
+        self.apply_gradients(gradients, variables)
         self.step.assign_add(tf.cast(finite, tf.int64))
         faults = self._over_replicas(tf.cast(self._find_faults(batch), tf.float32))
         self._counters.faults.assign(faults > 0)
@@ -249,9 +276,8 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
     def _log(self, terms, batch, loss):
         weight = batch.sample_weight
         self.loss_tracker.update_state(loss, sample_weight=batch.size)
-        self.reconstruction_loss_tracker.update_state(terms.reconstruction_loss, weight)
-        self.kl_loss_tracker.update_state(terms.kl_loss, weight)
-        self.elbo_tracker.update_state(terms.elbo, weight)
+        for tracker, value in zip(self._trackers, self.measures(terms), strict=True):
+            tracker.update_state(value, weight)
         compiled = self._compiled_metrics
         if compiled.plain or compiled.weighted:
             reconstruction = self.reconstruction(terms.q.mean, batch.inputs)

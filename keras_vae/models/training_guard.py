@@ -42,7 +42,7 @@ class TrainingGuard(keras.callbacks.Callback):
         if math.isfinite(float(logs["loss"])):
             return
         values = {
-            name: float(logs[name]) for name in ("reconstruction_loss", "kl_loss")
+            name: float(logs[name]) for name in self.model.MEASURES if name != "elbo"
         }
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:

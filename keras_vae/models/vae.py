@@ -4,25 +4,24 @@ import functools
 import inspect
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_vae import likelihoods, priors, schedules
 from keras_vae.arguments import check_integer, check_number
-from keras_vae.distributions import Normal
+from keras_vae.distributions import Normal, Transformed
 from keras_vae.layers.sampling import Sampling
 from keras_vae.models import checks, interface
 from keras_vae.models.elbo_terms import ElboTerms
-from keras_vae.models.float32 import float32_copy, layers_of
 from keras_vae.models.inference import Inference
+from keras_vae.models.saving import Saving
 from keras_vae.models.trainer import Trainer
 
 # Arguments that make the model what it is; the others may be assigned later.
-FIXED = ("encoder", "decoder", "likelihood", "prior", "standardize", "seed")
+FIXED = ("encoder", "decoder", "likelihood", "prior", "flow", "standardize", "seed")
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
-class VAE(Inference, Trainer):
+class VAE(Inference, Saving, Trainer):
     """Variational autoencoder: an encoder and a decoder trained to maximise the ELBO.
 
     ```
@@ -49,11 +48,13 @@ class VAE(Inference, Trainer):
 
     Args:
         encoder: Functional Keras model, `x` -> `[z_mean, z_log_var]` (or a dictionary
-            of these).
+            of these); a third output, `context`, is for `flow`.
         decoder: Functional or sequential Keras model, `z` -> parameters of p(x|z),
             shape `(batch, *likelihood.parameter_shape(data_shape))`, unconstrained.
         likelihood: Name or instance of a `keras_vae.likelihoods.Likelihood`.
         prior: Name or instance of a `keras_vae.priors.Prior`.
+        flow: `None` or a flow of `keras_vae.layers` that the draws of q(z|x) go
+            through: another posterior than the diagonal normal.
         beta: Weight of the KL: a number, a schedule (`keras_vae.schedules`, or of
             Keras) or a function of the step.
         capacity: Target of the KL in nats: as `beta`, or `None`.
@@ -111,6 +112,7 @@ class VAE(Inference, Trainer):
         *,
         likelihood="bernoulli",
         prior="standard_normal",
+        flow=None,
         beta=1.0,
         capacity=None,
         free_bits=0.0,
@@ -124,7 +126,7 @@ class VAE(Inference, Trainer):
         likelihood = likelihoods.get(likelihood)
         self._interface = interface.read(encoder, decoder)
         if type(self).posterior is VAE.posterior:
-            checks.check_encoder(encoder, self.latent_shape)
+            checks.check_encoder(encoder, self.latent_shape, flow is not None)
         if type(self).decode_parameters is VAE.decode_parameters:
             checks.check_decoder(decoder, likelihood, self.data_shape)
         if standardize is not None and not callable(
@@ -140,6 +142,10 @@ class VAE(Inference, Trainer):
         self.prior = priors.get(prior)
         if not self.prior.built:
             self.prior.build(self.latent_shape)
+        self.flow = flow
+        if flow is not None and not flow.built:
+            context = checks.named_outputs(encoder.output).get("context")
+            flow.build(self.latent_shape, None if context is None else context.shape)
         self.prior.connect(self)
         self.beta = beta
         self.capacity = capacity
@@ -239,12 +245,16 @@ class VAE(Inference, Trainer):
             training: Whether the encoder runs in training mode.
 
         Returns:
-            A posterior, here `keras_vae.distributions.Normal`.
+            A posterior, here `keras_vae.distributions.Normal`, and with a flow
+            `Transformed`.
         """
         outputs = self._interface.encoder(inputs, inputs, training)
-        if isinstance(outputs, dict):
-            outputs = outputs["z_mean"], outputs["z_log_var"]
-        return Normal(*outputs)
+        outputs = checks.named_outputs(outputs)
+        q = Normal(outputs["z_mean"], outputs["z_log_var"])
+        if self.flow is None:
+            return q
+        context = outputs.get("context")
+        return Transformed(q, lambda z: self.flow(z, context))
 
     def decode_parameters(self, z, inputs=None, training=False):
         """Parameters of p(x|z): the method that another decoder overrides.
@@ -369,119 +379,3 @@ class VAE(Inference, Trainer):
         if self.capacity is not None:
             kl = tf.abs(kl - self.capacity(self.step))
         return terms.reconstruction_loss + self.beta(self.step) * kl
-
-    # Files.
-    def export(
-        self,
-        filepath,
-        format="tf_saved_model",
-        verbose=None,
-        input_signature=None,
-        **kwargs,
-    ):
-        """Exports the reconstruction `vae(x)`; see `keras.Model.export`.
-
-        `keras_vae.export.export_saved_models` exports encoder and decoder instead.
-
-        Args:
-            filepath: Path to write to.
-            format: As in Keras. What is written computes in float32.
-            verbose: As in Keras.
-            input_signature: What the endpoint takes; by default batches of data, `x`.
-            **kwargs: Further arguments of `keras.Model.export`.
-        """
-        model = float32_copy(self)
-        if input_signature is None:
-            input_signature = [model.input_spec_structure]
-        super(VAE, model).export(
-            filepath,
-            format=format,
-            verbose=verbose,
-            input_signature=input_signature,
-            **kwargs,
-        )
-
-    def save(self, filepath, *args, **kwargs):
-        """Saves the model as a `.keras` file; see `keras.Model.save`.
-
-        Raises:
-            ValueError: If the file is to be an HDF5 one, which would not load.
-        """
-        if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                "`filepath` should end in .keras: an HDF5 file holds no model of this "
-                f"kind. Received: {str(filepath)!r}. Mend: vae.save('model.keras')"
-            )
-        super().save(filepath, *args, **kwargs)
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        config = super().get_config()
-        decoder_layers = {*map(id, layers_of(self.decoder))}
-        shared = [x.name for x in layers_of(self.encoder) if id(x) in decoder_layers]
-        if shared:
-            raise ValueError(
-                "Encoder and decoder should have layers of their own to be saved or "
-                f"copied: Keras restores the layers of each network apart. Received: "
-                f"shared layers {', '.join(shared)}"
-            )
-        return {
-            **{k: config[k] for k in ("name", "trainable", "dtype") if k in config},
-            "encoder": serialize(self.encoder),
-            "decoder": serialize(self.decoder),
-            "likelihood": serialize(self.likelihood),
-            "prior": serialize(self.prior),
-            **self._schedules_config(),
-            "free_bits": self.free_bits,
-            "num_samples": self.num_samples,
-            "standardize": serialize(self.standardize),
-            "seed": self.seed,
-        }
-
-    def _schedules_config(self):
-        serialize = keras.saving.serialize_keras_object
-        try:
-            return {
-                "beta": serialize(self.beta),
-                "capacity": serialize(self.capacity),
-            }
-        except ValueError:
-            if self._trained.copied_for_inference:
-                return {}  # a function that cannot be saved is in no export's way
-            raise
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = {
-            key: keras.saving.deserialize_keras_object(value, custom_objects)
-            if isinstance(value, dict) and "class_name" in value
-            else value
-            for key, value in config.items()
-        }
-        return cls(**config)
-
-    def _random_states(self):
-        """States of the seed generators of all parts (dropout, say), by name.
-
-        Keras saves none of them.
-        """
-        weights = {id(weight) for weight in self.weights}
-        states = [v for v in self.variables if id(v) not in weights]
-        return {f"random_state_{i}": state for i, state in enumerate(states)}
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        for name, state in self._random_states().items():
-            store[name] = state
-        if self._trained.on_targets:
-            store["trained_on_targets"] = np.array(True)
-
-    def load_own_variables(self, store):
-        own = {}  # The weights of this model itself, by the names that Keras gives.
-        super().save_own_variables(own)
-        for name, variable in own.items():
-            variable.assign(store[name])
-        for name, state in self._random_states().items():
-            if name in store:
-                state.assign(store[name])
-        self.note_targets("trained_on_targets" in store)

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 import keras_vae
-from keras_vae import divergences, noise
-from keras_vae.distributions import Delta, Normal
+from keras_vae import noise
+from keras_vae.distributions import Delta, Normal, Transformed
 from keras_vae.priors import Prior, StandardNormal
 
 register = keras.saving.register_keras_serializable("variants")
@@ -47,78 +47,40 @@ class Autoencoder(keras_vae.VAE):
         return terms.reconstruction_loss
 
 
-class Flowed:
-    """Kingma et al. (2016), equation 9: `base` pushed through steps."""
-
-    def __init__(self, base, steps, context):
-        self.base, self.steps, self.context = base, steps, context
-        self.parameters = {**base.parameters, "context": context}
-        self.mean = base.mean
-
-    def sample(self, noise):
-        z = self.base.sample(noise)
-        log_prob = self.base.log_prob(z)
-        for step in self.steps:
-            z, log_det = step(z, self.context)
-            log_prob -= log_det
-        self.drawn = z, log_prob
-        return z
-
-    def log_prob(self, z):
-        assert z is self.drawn[0], "the density is known of its own draws"
-        return self.drawn[1]
-
-
-@register
-class IAFStep(keras.layers.Layer):
-    def __init__(self, flip):
-        super().__init__(dtype="float32")
-        self.flip = flip
-
-    def build(self, z_shape, context_shape):
-        dim = z_shape[-1]
-        self.mask = tf.linalg.band_part(tf.ones((dim, dim)), 0, -1) - tf.eye(dim)
-        self.w = self.add_weight(name="w", shape=(2, dim, dim))
-        self.context = self.add_weight(name="c", shape=(context_shape[-1], 2 * dim))
-
-    def call(self, z, context):
-        z = tf.reverse(z, [-1]) if self.flip else z
-        m, s = tf.split(tf.cast(context, tf.float32) @ self.context, 2, axis=-1)
-        m += tf.linalg.matmul(z, self.w[0] * self.mask)
-        s = tf.tanh(s + tf.linalg.matmul(z, self.w[1] * self.mask))
-        return z * tf.exp(s) + m, tf.reduce_sum(s, axis=-1)
-
-
 @register
 class FlowVAE(keras_vae.VAE):
-    """Inverse autoregressive flow: the encoder returns a context besides."""
+    """Kingma et al. (2016), equation 10: one inverse autoregressive step, linear."""
 
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(encoder, decoder, **kwargs)
-        self.steps = [IAFStep(flip) for flip in (False, True)]
-        for step in self.steps:
-            step.build((None, *self.latent_shape), encoder.outputs[2].shape)
+        dim = self.latent_dim
+        self.mask = tf.linalg.band_part(tf.ones((dim, dim)), 0, -1) - tf.eye(dim)
+        self.weight = self.add_weight(name="flow", shape=(2, dim, dim))
+
+    def transform(self, z):
+        shift, log_scale = tf.unstack(
+            tf.einsum("...i,kij->k...j", z, self.weight * self.mask)
+        )
+        log_scale = tf.tanh(log_scale)
+        return z * tf.exp(log_scale) + shift, tf.reduce_sum(log_scale, axis=-1)
 
     def posterior(self, inputs, training=False):
-        z_mean, z_log_var, context = self.encoder(inputs, training=training)
-        return Flowed(
-            Normal(z_mean, z_log_var), self.steps, tf.cast(context, "float32")
+        return Transformed(
+            Normal(*self.encoder(inputs, training=training)), self.transform
         )
 
 
-class TopDown:
-    """q(top|x) q(bottom|top, x), with both in one z."""
+class Chain:
+    """top, then bottom given top, with both in one z."""
 
     def __init__(self, top, bottom_given):
-        self.top, self.bottom_given = top, bottom_given
-        self.parameters = top.parameters
-        self.mean = tf.concat([top.mean, bottom_given(top.mean[None]).mean[0]], -1)
+        self.top, self.bottom_given, self.parameters = top, bottom_given, top.parameters
+        self.mean = tf.concat([top.mean, bottom_given(top.mean).mean], -1)
 
     def sample(self, noise):
         noise_top, noise_bottom = tf.split(noise, 2, axis=-1)
         top = self.top.sample(noise_top)
-        bottom = self.bottom_given(top)
-        return tf.concat([top, bottom.sample(noise_bottom)], -1)
+        return tf.concat([top, self.bottom_given(top).sample(noise_bottom)], -1)
 
     def log_prob(self, z):
         top, bottom = tf.split(z, 2, axis=-1)
@@ -126,37 +88,21 @@ class TopDown:
 
 
 @register
-class TopDownPrior(Prior):
-    """p(top) p(bottom|top), by a network that the posterior uses too."""
+class ChainPrior(Prior):
+    def build(self, latent_shape):
+        size = latent_shape[-1] // 2
+        self.layer = keras.layers.Dense(2 * size, dtype="float32")
+        self.layer.build((None, size))
+        self.chain = Chain(Normal(*tf.zeros((2, 1, size))), self.bottom_given)
 
-    def __init__(self, network, **kwargs):
-        super().__init__(**kwargs)
-        self.network = (
-            keras.saving.deserialize_keras_object(network)
-            if isinstance(network, dict)
-            else network
-        )
-
-    def bottom(self, top):
-        flat = self.network(tf.reshape(top, (-1, top.shape[-1])))
-        mean, log_var = tf.split(tf.cast(flat, tf.float32), 2, axis=-1)
-        shape = tf.shape(top)
-        return tf.reshape(mean, shape), tf.reshape(log_var, shape)
+    def bottom_given(self, top):
+        return Normal(*tf.split(self.layer(top), 2, axis=-1))
 
     def log_prob(self, z):
-        top, bottom = tf.split(tf.convert_to_tensor(z), 2, axis=-1)
-        below = divergences.normal_log_prob(bottom, *self.bottom(top))
-        return divergences.normal_log_prob(top) + below
+        return self.chain.log_prob(z)
 
     def sample(self, seed, latent_shape):
-        draws = noise.draws(seed, 1, latent_shape)
-        top, bottom = tf.split(draws, 2, axis=-1)
-        mean, log_var = self.bottom(top)
-        return tf.concat([top, mean + tf.exp(log_var / 2) * bottom], -1)[0]
-
-    def get_config(self):
-        network = keras.saving.serialize_keras_object(self.network)
-        return {**super().get_config(), "network": network}
+        return self.chain.sample(noise.draws(seed, 1, latent_shape))[0]
 
 
 @register
@@ -165,15 +111,15 @@ class HierarchicalVAE(keras_vae.VAE):
     generation. The encoder returns the top's and the bottom's mean and log-variance."""
 
     def posterior(self, inputs, training=False):
-        top_mean, top_log_var, mean, log_var = self.encoder(inputs, training=training)
-        mean, log_var = tf.cast(mean, "float32"), tf.cast(log_var, "float32")
+        top_mean, top_log_var, *bottom = self.encoder(inputs, training=training)
 
         def bottom_given(top):
-            prior_mean, prior_log_var = self.prior.bottom(top)
-            a, b = tf.exp(-prior_log_var), tf.exp(-log_var)
-            return Normal((prior_mean * a + mean * b) / (a + b), -tf.math.log(a + b))
+            p, of_x = self.prior.bottom_given(top), Normal(*bottom)
+            a, b = tf.exp(-p.log_var), tf.exp(-of_x.log_var)
+            mean = (p.mean * a + of_x.mean * b) / (a + b)
+            return Normal(mean, -tf.math.log(a + b))
 
-        return TopDown(Normal(top_mean, top_log_var), bottom_given)
+        return Chain(Normal(top_mean, top_log_var), bottom_given)
 
 
 # What they are made of, for tests.
@@ -217,14 +163,12 @@ def make_autoencoder():
 
 
 def make_flow():
-    return FlowVAE(_encoder(12, 4, 4, 6), _decoder(12, 4), seed=0)
+    return FlowVAE(_encoder(12, 4, 4), _decoder(12, 4), seed=0)
 
 
 def make_hierarchical():
-    z = keras.Input((2,))
-    network = keras.Model(z, _dense(keras.layers.Dense(8, "tanh")(z), 4)[0])
     networks = _encoder(12, 2, 2, 2, 2), _decoder(12, 4)
-    return HierarchicalVAE(*networks, prior=TopDownPrior(network), seed=0)
+    return HierarchicalVAE(*networks, prior=ChainPrior(), seed=0)
 
 
 def make_maps():
