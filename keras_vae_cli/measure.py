@@ -14,6 +14,7 @@ from keras_vae_cli.options import (
     open_data,
     output_option,
     seed_option,
+    successor,
 )
 from keras_vae_cli.package import import_keras_vae
 
@@ -54,6 +55,11 @@ def info(model):
     ]
     report.print_table(None, ["file", ">size"], files)
     report.print_next(run)
+    if (successor(model) / "config.json").is_file():
+        click.echo(
+            "A run that is to replace this one was begun and is not complete. Go on "
+            f"with it: keras-vae train --output {model} --resume"
+        )
 
 
 def _data_rows(run):

@@ -136,6 +136,12 @@ class DataSource(Spelled):
         return value
 
 
+def successor(run):
+    """Where a run is built that is to replace one, until it is complete."""
+    place = Path(run).resolve()
+    return place.with_name(f".keras_vae-new-{place.name}")
+
+
 def nearest(path):
     """Words that name the nearest path to one that is not there."""
     try:

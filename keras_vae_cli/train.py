@@ -14,10 +14,13 @@ from keras_vae_cli.options import (
     debug_option,
     examples,
     nearest,
+    successor,
 )
 from keras_vae_cli.package import import_keras_vae, silent_stderr, standalone
 
 settings = standalone("runs/settings.py")
+
+INTERRUPTED = 128 + 2  # what a shell tells of a command that Ctrl-C ended
 
 
 class Value(Spelled):
@@ -138,7 +141,8 @@ def train(output, config, resume, overwrite, quiet, **given):
             hint = ""
             if _is_begun(output):
                 hint = f" Go on with: keras-vae train --output {output} --resume"
-            raise click.ClickException(f"Stopped.{hint}") from None
+            click.echo(f"Stopped.{hint}", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
         finally:
             shown.close()
     if quiet:
@@ -197,6 +201,5 @@ def _read_config(path):
 
 def _is_begun(output):
     """Whether there is a run in a place, or one that is to replace it."""
-    place = Path(output).resolve()
-    beside = place.with_name(f".keras_vae-new-{place.name}")
-    return any((folder / "config.json").is_file() for folder in (place, beside))
+    places = Path(output), successor(output)
+    return any((folder / "config.json").is_file() for folder in places)

@@ -75,9 +75,11 @@ class LiteRTModel:
         """
         runner = self._runners[signature]
         details = runner.get_input_details()
-        answer = runner(
-            **{name: _quantize(value, details[name]) for name, value in inputs.items()}
-        )
+        arrays = {
+            name: _quantize(value, details[name]) for name, value in inputs.items()
+        }
+        with _without_information():
+            answer = runner(**arrays)
         details = runner.get_output_details()
         return {
             name: _dequantize(value, details[name]) for name, value in answer.items()
@@ -106,7 +108,7 @@ def _without_information():
     """Keeps from standard error what LiteRT says of itself; what is amiss is passed on.
 
     It writes "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." to the file
-    descriptor, and has no setting for it in Python.
+    descriptor when it first computes, and has no setting for it in Python.
     """
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
         sys.stderr.flush()

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae.models import data_forms
+from keras_vae.models import checks, data_forms
 from keras_vae.models.steps import Steps
 from keras_vae.models.training_guard import TrainingGuard
 
@@ -152,6 +152,17 @@ class Trainer(Steps):
         return super().evaluate(
             x, y, batch_size, *args, sample_weight=sample_weight, **kwargs
         )
+
+    def predict(self, x, *args, **kwargs):
+        """Reconstructions `(n, *data_shape)`, as of `reconstruct`.
+
+        Arguments and returned values are those of `keras.Model.predict`; arrays are
+        checked as `reconstruct` checks them.
+        """
+        if checks.is_arrays(x):
+            x = checks.check_data("x", x, self, support=checks.wants_support(self))
+            x = checks.as_floats(x)
+        return super().predict(x, *args, **kwargs)
 
 
 def _metrics(identifiers):

@@ -1,11 +1,13 @@
 """`info`, `evaluate`, `score`, `plot`."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from keras_vae import runs
+from keras_vae.runs.writing import written
 from keras_vae_cli.measure import FIGURE_NAMES
 
 
@@ -28,6 +30,16 @@ def test_info_says_what_a_run_is(call, run):
         f"keras-vae verify {run}",
     ):
         assert words in result.stdout
+
+
+def test_info_tells_of_a_run_that_is_to_replace_this_one(call, run, tmp_path):
+    there = tmp_path / "run"
+    shutil.copytree(run, there)
+    with written(there, overwrite=True) as beside:
+        shutil.copy(run / "config.json", beside)
+        result = call("info", there)
+    assert f"keras-vae train --output {there} --resume" in result.stdout
+    assert "begun and is not complete" in result.stdout
 
 
 def test_info_of_a_table_and_of_a_model_file(call, run, table):

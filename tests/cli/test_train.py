@@ -139,9 +139,9 @@ def test_stopped_it_says_how_to_go_on(run, tmp_path, how):
             process.send_signal(how)
             break
     _, stderr = process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == 130
     command = f"keras-vae train --output {path} --resume"
-    assert stderr.strip().splitlines()[-1] == f"Error: Stopped. Go on with: {command}"
+    assert stderr.strip().splitlines()[-1] == f"Stopped. Go on with: {command}"
     assert not list(path.rglob(".keras_vae-*"))
 
 
