@@ -3,11 +3,13 @@
 import functools
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import keras
 
 from keras_vae import datasets, files
+from keras_vae.memory import check_memory
 from keras_vae.models import VAE
 from keras_vae.runs import settings
 from keras_vae.version import __version__
@@ -174,6 +176,11 @@ def load(path):
         path = path / "model.keras"
     if not path.is_file():
         raise ValueError(f"There is no model at {path}: no such file.")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        # Once as read and once as variables.
+        check_memory(f"Loading {path}", 2.0 * unpacked, "Is it what it should be?")
     try:
         model = keras.models.load_model(path)
     except Exception as error:  # Keras raises whatever the damage led to

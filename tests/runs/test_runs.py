@@ -570,6 +570,13 @@ def test_damaged_and_foreign_models_are_told(run, tmp_path):
         keras_vae.load(tmp_path / "nothing.keras")
 
 
+def test_a_file_that_unpacks_to_more_than_memory_is_not_opened(run, monkeypatch):
+    path = run.directory / "model.keras"
+    monkeypatch.setattr("keras_vae.memory.machine_memory", path.stat().st_size.__int__)
+    with pytest.raises(ValueError, match="model.keras would take about .* of memory"):
+        keras_vae.load(path)
+
+
 def test_config_is_what_the_run_was_trained_with(run):
     config = json.loads((run.directory / "config.json").read_text())
     assert config["keras_vae"] == keras_vae.__version__
