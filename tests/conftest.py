@@ -1,6 +1,7 @@
 """What holds for every test: one seed, one float type, no display."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,12 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would
+# the processes that they start to be interrupted.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
