@@ -20,8 +20,17 @@ def build(config, data):
     with _precision(config["mixed_precision"]):
         keras.utils.set_random_seed(config["seed"])
         model = MODELS[config["model"]](config, data)
-        model.compile(keras.optimizers.Adam(config["learning_rate"]))
+        model.compile(keras.optimizers.Adam(_learning_rate(config, data)))
         return model
+
+
+def _learning_rate(config, data):
+    if config["learning_rate_schedule"] == "constant":
+        return config["learning_rate"]
+    steps = data.train.steps_per_epoch(config["batch_size"])
+    return keras.optimizers.schedules.CosineDecay(
+        config["learning_rate"], steps * config["epochs"]
+    )
 
 
 def _build_vae(config, data):

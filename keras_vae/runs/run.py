@@ -24,8 +24,6 @@ DATA_SETTINGS = (
 )
 # By these a config.json is that of a run: every version has written them.
 SHAPE = {"dataset", "network", "latent_dim", "epochs", "seed"}
-# Settings that runs of version 0.1.0 do not have.
-LATER = {"model", "exports", "tensorboard"}
 
 
 class Run:
@@ -227,7 +225,8 @@ def read_config(directory):
     """The settings of a run, checked; what a later version added is filled in."""
     path = Path(directory) / "config.json"
     config = json.loads(path.read_text())
-    config = {name: settings.SETTINGS[name].default for name in LATER} | config
+    later = (s for s in settings.SETTINGS.values() if s.since != settings.FIRST)
+    config = {setting.name: setting.default for setting in later} | config
     missing = sorted(settings.SETTINGS.keys() - config.keys())
     if missing:
         raise ValueError(

@@ -166,6 +166,9 @@ class Switch:
         return "True or False"
 
 
+FIRST = "0.1.0"  # the version whose runs are the oldest that are read
+
+
 class Setting(NamedTuple):
     """One setting of a run.
 
@@ -178,6 +181,7 @@ class Setting(NamedTuple):
         default: Value; `None` is what `found` says.
         found: Where a value that is not given comes from, in words.
         resumable: Whether a run that is resumed may be given another value.
+        since: Version; runs of an earlier one do not have it, and had its default.
     """
 
     name: str
@@ -187,6 +191,7 @@ class Setting(NamedTuple):
     default: Any = None
     found: str = ""
     resumable: bool = False
+    since: str = FIRST
 
     @property
     def option(self):
@@ -268,7 +273,7 @@ SETTINGS = {
             "Binary data for a Bernoulli: drawn anew each epoch (dynamic), or x > 0.5.",
             "none",
         ),
-        Setting("model", MODEL, MODELS, "Kind of model.", "vae"),
+        Setting("model", MODEL, MODELS, "Kind of model.", "vae", since="0.2.0"),
         Setting("network", MODEL, NETWORKS, "Kind of encoder and decoder.", "dense"),
         Setting(
             "hidden_units",
@@ -342,6 +347,14 @@ SETTINGS = {
             "learning_rate", TRAINING, Number(above=True), "Step size of Adam.", 1e-3
         ),
         Setting(
+            "learning_rate_schedule",
+            TRAINING,
+            Choice(("constant", "cosine")),
+            "Whether it falls to 0, as a half cosine, over all epochs.",
+            "constant",
+            since="0.2.0",
+        ),
+        Setting(
             "mixed_precision",
             TRAINING,
             Choice(("float16", "bfloat16")),
@@ -356,6 +369,7 @@ SETTINGS = {
             "tflite), SavedModels, or nothing.",
             "all",
             resumable=True,
+            since="0.2.0",
         ),
         Setting(
             "tensorboard",
@@ -364,6 +378,7 @@ SETTINGS = {
             "Write logs/ for TensorBoard.",
             False,
             resumable=True,
+            since="0.2.0",
         ),
     )
 }

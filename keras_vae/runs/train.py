@@ -171,6 +171,13 @@ def _resumed_config(folder, output, given):
             f"`dataset` of the run at {output} is {saved['dataset']!r}. Received: "
             f"dataset={dataset!r}. Leave it out, or train another run."
         )
+    falls = saved["learning_rate_schedule"] != "constant"
+    if falls and given.get("epochs", saved["epochs"]) != saved["epochs"]:
+        raise ValueError(
+            f"`epochs` of the run at {output} is {saved['epochs']}, where its learning "
+            f"rate ends at 0. Received: epochs={given['epochs']}. Leave it out, or "
+            "train another run."
+        )
     return {**saved, **given}
 
 

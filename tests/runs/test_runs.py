@@ -137,6 +137,20 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert history(longer.directory) == history(whole.directory)
 
 
+def test_a_learning_rate_that_falls_ends_at_0_where_the_run_does(tmp_path):
+    settings = {**SETTINGS, "epochs": 2, "learning_rate_schedule": "cosine"}
+    run = train("digits", tmp_path / "run", learning_rate=0.5, **settings)
+    optimizer = keras.models.load_model(run.directory / "checkpoint.keras").optimizer
+    steps = int(optimizer.iterations)
+    schedule = optimizer.get_config()["learning_rate"]
+    schedule = keras.saving.deserialize_keras_object(schedule)
+    rates = [float(schedule(step)) for step in range(steps + 1)]
+    expected = 0.25 * (1 + np.cos(np.pi * np.arange(steps + 1) / steps))
+    np.testing.assert_allclose(rates, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="`epochs`.*is 2, where its learning rate"):
+        train("digits", run.directory, epochs=3, resume=True)
+
+
 def test_a_longer_run_that_is_broken_off_is_not_complete(run, tmp_path):
     """Its numbers would be those of the shorter one."""
     path = tmp_path / "run"
