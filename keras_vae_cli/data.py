@@ -45,7 +45,7 @@ class Model:
         """
         if self.run is not None:
             data = self.run.dataset(source, data_dir=data_dir)
-            return data, self.run.binarization
+            return data, self.run.batch_arguments
         data = self.keras_vae.datasets.load(
             source,
             data_dir=data_dir,
@@ -83,7 +83,7 @@ class Data(Model):
 
     def __init__(self, model, source, split, data_dir, batch_size):
         super().__init__(model)
-        self.dataset, self.binarization = self.open_dataset(source, data_dir)
+        self.dataset, self.batch_arguments = self.open_dataset(source, data_dir)
         self.split = self.dataset.train if source else getattr(self.dataset, split)
         if self.split is None:
             raise click.UsageError(f"The run's data have no {split} split.")
@@ -163,7 +163,7 @@ class Data(Model):
     def _batches(self, batch_size):
         """Pairs of examples and codes of labels, zeros without labels."""
         batches = self.split.batches(
-            batch_size, with_labels=self._labelled, **self.binarization
+            batch_size, with_labels=self._labelled, **self.batch_arguments
         ).as_numpy_iterator()
         if self._labelled:
             return batches

@@ -118,13 +118,13 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
         output = _folder(model, None) / file_format
     check_folder(output.absolute())
     path, model = model, open_model(model)
-    keras_vae, vae, data, binarization = model.keras_vae, model.vae, None, None
+    keras_vae, vae, data, batch_arguments = model.keras_vae, model.vae, None, None
     if source is not None or model.run is not None:
-        data, binarization = model.open_dataset(source, data_dir)
+        data, batch_arguments = model.open_dataset(source, data_dir)
     progress = report.progress("Converting encoder and decoder, measuring the files")
     with _one_writer(keras_vae, path, output), progress:
         if file_format == "onnx":
-            x = data and keras_vae.runs.examples(data, ("train",), binarization)
+            x = data and keras_vae.runs.examples(data, ("train",), batch_arguments)
             written = keras_vae.export.export_onnx(vae, output, data=x)
         elif data is None:
             written = keras_vae.export.export_tflite(
@@ -136,7 +136,7 @@ def convert(model, output, file_format, quantize, integer_io, source, data_dir):
                 output,
                 data,
                 quantize=quantize,
-                binarization=binarization,
+                batch_arguments=batch_arguments,
                 integer_io=integer_io,
             )
     if file_format == "tflite":

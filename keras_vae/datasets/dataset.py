@@ -239,7 +239,15 @@ class Split:
         )
         return steps
 
-    def batches(self, batch_size, *, with_labels=False, binarize="none", seed=0):
+    def batches(
+        self,
+        batch_size,
+        *,
+        with_labels=False,
+        condition=False,
+        binarize="none",
+        seed=0,
+    ):
         """Every example once, in the stored order.
 
         Binary data are the same at each call: `"dynamic"` makes one fixed draw from
@@ -249,6 +257,8 @@ class Split:
         Args:
             batch_size: Integer; the last batch may be short.
             with_labels: Whether to give `(x, labels)` instead of `x`.
+            condition: Whether `{"x": x, "condition": labels}` stands in place of x,
+                for a model whose condition the label is.
             binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (one draw).
             seed: Integer from 0 on, of that draw.
 
@@ -262,10 +272,7 @@ class Split:
         """
         steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
-        if with_labels and not self._has_labels:
-            raise ValueError(
-                "`with_labels=True` needs data with labels; these have none."
-            )
+        self._check_labels(with_labels=with_labels, condition=condition)
         # Noise is drawn for blocks whose size does not depend on the batch size.
         rebatch = binarize == "dynamic"
         batches = pipelines.pipeline(
@@ -278,12 +285,18 @@ class Split:
         )
         if rebatch:
             batches = batches.rebatch(batch_size)
-        if not with_labels:
-            batches = batches.map(lambda x, labels: x)
+        batches = batches.map(_as_asked(with_labels, condition))
         return _with_length(batches, steps)
 
     def training_batches(
-        self, batch_size, *, seed, start_epoch=0, num_epochs=None, binarize="none"
+        self,
+        batch_size,
+        *,
+        seed,
+        start_epoch=0,
+        num_epochs=None,
+        condition=False,
+        binarize="none",
     ):
         """Shuffled epochs, for `fit(..., steps_per_epoch=split.steps_per_epoch(...))`.
 
@@ -298,6 +311,7 @@ class Split:
             seed: Integer from 0 on.
             start_epoch: Integer, the first epoch to give.
             num_epochs: How many epochs to give, or `None` for no end.
+            condition: As for `batches`.
             binarize: `"none"`, `"threshold"` (x > 1/2) or `"dynamic"` (drawn from
                 Bernoulli(x) anew in each epoch: Salakhutdinov & Murray, "On the
                 quantitative analysis of deep belief networks" (2008)).
@@ -311,6 +325,7 @@ class Split:
         """
         steps = self._check_batch(batch_size)
         self._check_binarize(binarize)
+        self._check_labels(condition=condition)
         check_integer("start_epoch", start_epoch, minimum=0)
         if num_epochs is None:
             epochs = tf.data.Dataset.range(start_epoch, tf.int64.max)
@@ -327,7 +342,7 @@ class Split:
             noise_seed=_seed(seed, NOISE),
             binarize=binarize,
         )
-        return _with_length(batches.map(lambda x, labels: x), length)
+        return _with_length(batches.map(_as_asked(False, condition)), length)
 
     def moments(self, max_examples=None):
         """Mean and standard deviation of each value of an example.
@@ -371,6 +386,13 @@ class Split:
                 "`load` a larger `memory_limit` (bytes)."
             )
 
+    def _check_labels(self, **asked):
+        for name, value in asked.items():
+            if value and not self._has_labels:
+                raise ValueError(
+                    f"`{name}=True` needs data with labels; these have none."
+                )
+
     def _check_binarize(self, binarize):
         pipelines.check_binarize(binarize)
         low, high = self.value_range
@@ -383,6 +405,16 @@ class Split:
 
 def _seed(seed, purpose):
     return pipelines.seed_pair(check_integer("seed", seed, minimum=0), purpose)
+
+
+def _as_asked(with_labels, condition):
+    """Function of a batch and its labels that returns what `batches` gives."""
+
+    def give(x, labels):
+        inputs = {"x": x, "condition": labels} if condition else x
+        return (inputs, labels) if with_labels else inputs
+
+    return give
 
 
 def _with_length(batches, length):

@@ -5,7 +5,7 @@ import importlib.util
 import shutil
 
 from keras_vae import export
-from keras_vae.runs.run import write_config
+from keras_vae.runs.run import batch_arguments, write_config
 
 MOST_EXAMPLES = 1000  # to calibrate with, and to measure on
 
@@ -22,7 +22,7 @@ def export_run(folder, config, data, vae):
     """
     directory = folder / "export"
     weights = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
-    binarization = {"binarize": config["binarize"], "seed": config["seed"]}
+    arguments = batch_arguments(config)
     version, complete = _noted(directory, config.get("exported") or {}, weights)
     if not complete:
         _note(folder, config, version, weights, complete=False)
@@ -30,7 +30,7 @@ def export_run(folder, config, data, vae):
             vae,
             directory,
             version,
-            data=examples(data, ("test", "validation", "train"), binarization),
+            data=examples(data, ("test", "validation", "train"), arguments),
             feature_names=data.feature_names,
         )
         _note(folder, config, version, weights, complete=True)
@@ -41,7 +41,7 @@ def export_run(folder, config, data, vae):
             data,
             quantize=("float16", "int8"),
             version=version,
-            binarization=binarization,
+            batch_arguments=arguments,
         )
 
 
@@ -66,7 +66,14 @@ def _note(folder, config, version, weights, complete):
 
 
 def convert_run(
-    vae, directory, data, *, quantize=(), version=1, integer_io=False, binarization=None
+    vae,
+    directory,
+    data,
+    *,
+    quantize=(),
+    version=1,
+    integer_io=False,
+    batch_arguments=None,
 ):
     """Exports `.tflite` files, calibrated and measured with a data set.
 
@@ -78,7 +85,7 @@ def convert_run(
         quantize: Names of quantizations; see `keras_vae.export.export_tflite`.
         version: Integer, the version of the export.
         integer_io: Whether inputs and outputs of the int8 files are int8.
-        binarization: Arguments of `Split.batches`, how the data were made binary.
+        batch_arguments: Arguments of `Split.batches`; see `Run.batch_arguments`.
 
     Returns:
         The report of `keras_vae.export.export_tflite`.
@@ -92,8 +99,8 @@ def convert_run(
         vae,
         directory,
         quantize=quantize,
-        representative_data=examples(data, ("train",), binarization),
-        test_data=examples(data, ("test", "validation", "train"), binarization),
+        representative_data=examples(data, ("train",), batch_arguments),
+        test_data=examples(data, ("test", "validation", "train"), batch_arguments),
         labels=data.label_names,
         version=version,
         integer_io=integer_io,
@@ -101,17 +108,18 @@ def convert_run(
     )
 
 
-def examples(data, names, binarization=None):
+def examples(data, names, batch_arguments=None):
     """The first examples of the first split that there is.
 
     Args:
         data: `keras_vae.datasets.Dataset`.
         names: Names of splits, `"train"`, `"validation"` or `"test"`, in the order in
             which they are looked for.
-        binarization: Arguments of `Split.batches`, how the data were made binary.
+        batch_arguments: Arguments of `Split.batches`; see `Run.batch_arguments`.
 
     Returns:
-        float32 array `(n, *data_shape)` of at most 1,000 examples.
+        float32 array `(n, *data_shape)` of at most 1,000 examples; with a condition a
+        dictionary of arrays.
 
     Example:
 
@@ -121,5 +129,5 @@ def examples(data, names, binarization=None):
     (180, 8, 8, 1)
     """
     split = next(s for name in names if (s := getattr(data, name)) is not None)
-    batches = split.batches(MOST_EXAMPLES, **(binarization or {}))
+    batches = split.batches(MOST_EXAMPLES, **(batch_arguments or {}))
     return next(batches.as_numpy_iterator())

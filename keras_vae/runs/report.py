@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_vae import evaluation, files, plots
 from keras_vae.runs.export import export_run
-from keras_vae.runs.run import load
+from keras_vae.runs.run import batch_arguments, load
 
 FIGURE_EXAMPLES = 2000  # more dots on a page than these hide one another
 
@@ -17,12 +17,12 @@ def report(folder, config, data, recorder, training_seconds, progress):
         for name in ("test", "validation", "train")
         if (split := getattr(data, name)) is not None
     )
-    binarization = {"binarize": config["binarize"], "seed": config["seed"]}
+    arguments = batch_arguments(config)
     with progress(f"Measuring on {split.num_examples:,} examples of {name}"):
-        batches = split.batches(config["batch_size"], **binarization)
+        batches = split.batches(config["batch_size"], **arguments)
         metrics = evaluation.evaluate(vae, batches)
     with progress("Drawing figures"):
-        _draw(folder / "figures", vae, data, split, binarization, recorder.history)
+        _draw(folder / "figures", vae, data, split, arguments, recorder.history)
     if config["exports"] != "none":
         with progress("Exporting and converting"):
             export_run(folder, config, data, vae)
@@ -43,15 +43,15 @@ def report(folder, config, data, recorder, training_seconds, progress):
     )
 
 
-def _draw(folder, vae, data, split, binarization, history):
+def _draw(folder, vae, data, split, arguments, history):
     columns = {name: [row[name] for row in history] for name in history[0]}
     labels = None
     if data.num_classes:
-        batches = split.batches(FIGURE_EXAMPLES, with_labels=True, **binarization)
+        batches = split.batches(FIGURE_EXAMPLES, with_labels=True, **arguments)
         x, labels = next(batches.as_numpy_iterator())
         labels = np.asarray(data.label_names)[labels]
     else:
-        x = next(split.batches(FIGURE_EXAMPLES, **binarization).as_numpy_iterator())
+        x = next(split.batches(FIGURE_EXAMPLES, **arguments).as_numpy_iterator())
     names = data.feature_names if not data.is_image else None
     figures = {
         "training_curves": plots.training_curves(columns),

@@ -112,9 +112,17 @@ class Run:
         return load_dataset(self.config, source, data_dir)
 
     @property
-    def binarization(self):
-        """How its data were made binary: arguments of `Split.batches`."""
-        return {name: self.config[name] for name in ("binarize", "seed")}
+    def batch_arguments(self):
+        """How examples are given to its model: arguments of `Split.batches`."""
+        return batch_arguments(self.config)
+
+
+def batch_arguments(config):
+    """See `Run.batch_arguments`."""
+    arguments = {name: config[name] for name in ("binarize", "seed")}
+    if config["model"] in settings.CONDITIONAL:
+        arguments["condition"] = True
+    return arguments
 
 
 def load_dataset(config, source=None, data_dir=None):

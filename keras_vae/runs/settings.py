@@ -219,6 +219,9 @@ LIKELIHOODS = Choice(
 )
 MODELS = Choice(("vae",))
 
+# Models whose condition is the label of an example.
+CONDITIONAL = ("conditional_vae",)
+
 # The likelihoods that a setting belongs to.
 BELONGS = {"scale": ("gaussian", "laplace"), "binarize": ("bernoulli",)}
 

@@ -16,7 +16,14 @@ from keras_vae.callbacks import RunRecorder
 from keras_vae.runs import settings
 from keras_vae.runs.build import SCALED, build, choose_likelihood, summary
 from keras_vae.runs.report import report
-from keras_vae.runs.run import Run, load, load_dataset, read_config, write_config
+from keras_vae.runs.run import (
+    Run,
+    batch_arguments,
+    load,
+    load_dataset,
+    read_config,
+    write_config,
+)
 from keras_vae.runs.writing import written
 
 
@@ -222,19 +229,16 @@ def _resumed(folder, config, data):
 
 def _fit(model, data, config, recorder, callbacks):
     start = len(recorder.history)
-    batch_size, binarize = config["batch_size"], config["binarize"]
+    batch_size, arguments = config["batch_size"], batch_arguments(config)
     batches = data.train.training_batches(
         batch_size,
-        seed=config["seed"],
         start_epoch=start,
         num_epochs=config["epochs"] - start,
-        binarize=binarize,
+        **arguments,
     )
     validation = None
     if data.validation is not None:
-        validation = data.validation.batches(
-            batch_size, binarize=binarize, seed=config["seed"]
-        )
+        validation = data.validation.batches(batch_size, **arguments)
     callbacks = [recorder, *callbacks]
     if config["tensorboard"]:
         callbacks.append(keras.callbacks.TensorBoard(recorder.directory / "logs"))

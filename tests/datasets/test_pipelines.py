@@ -191,6 +191,24 @@ def test_labels_stay_with_their_examples_when_binary_data_are_drawn():
         assert np.array_equal(np.argmax(drawn, axis=1), labels)
 
 
+def test_labels_are_conditions_where_that_is_asked_for():
+    x = np.eye(10, dtype="float32")[np.arange(1000) % 10]
+    split = Split(ArraySource(x, np.arange(1000) % 10), has_labels=True)
+    for batches in (
+        split.batches(33, condition=True, binarize="dynamic"),
+        split.training_batches(33, seed=0, num_epochs=1, condition=True),
+    ):
+        for inputs in batches:
+            assert set(inputs) == {"x", "condition"}
+            found = np.argmax(inputs["x"], axis=1)
+            assert np.array_equal(found, inputs["condition"])
+    inputs, labels = next(iter(split.batches(33, with_labels=True, condition=True)))
+    assert np.array_equal(inputs["condition"], labels)
+    unlabelled = Split(ArraySource(x, np.zeros(1000, "int64")))
+    with pytest.raises(ValueError, match="`condition=True` needs data with labels"):
+        unlabelled.batches(33, condition=True)
+
+
 def test_keras_trains_with_it():
     split = grey(50)
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
