@@ -204,7 +204,7 @@ def test_labels_are_conditions_where_that_is_asked_for():
             assert np.array_equal(found, inputs["condition"])
     inputs, labels = next(iter(split.batches(33, with_labels=True, condition=True)))
     assert np.array_equal(inputs["condition"], labels)
-    unlabelled = Split(ArraySource(x, np.zeros(1000, "int64")))
+    unlabelled = Split(ArraySource(x, np.zeros(1000, "int64")), has_labels=False)
     with pytest.raises(ValueError, match="`condition=True` needs data with labels"):
         unlabelled.batches(33, condition=True)
 
