@@ -6,8 +6,8 @@ import numpy as np
 from keras_vae.arguments import check_integer
 
 NUM_FEATURES = 64
-# Of the classifier. It is to have seen the classes, not to be the best there is.
-EPOCHS, BATCH, HELD_OUT = 5, 128, 0.1
+# Of the classifier, which is to know the classes, not to be the best there is.
+STEPS, BATCH, HELD_OUT = 1000, 128, 0.1
 # Below it a convolution has nothing to slide over.
 SMALLEST_SIDE = 8
 
@@ -55,9 +55,10 @@ def train_features(x, labels=None, batch_size=128, seed=0):
     """A feature extractor that follows from data and a seed alone.
 
     - With labels, a small classifier (two convolutions for images of 8 x 8 and more, a
-      dense layer otherwise; then 64 features and the classes), trained for 5 epochs on
-      nine tenths of the data. Its features are what tells the classes apart, and its
-      accuracy on the last tenth, in the description, says how well they do.
+      dense layer otherwise; then 64 features and the classes), trained with 1000
+      batches of 128 of nine tenths of the data: half a minute for 28 x 28 pixels. Its
+      features are what tells the classes apart, and its accuracy on the last tenth, in
+      the description, says how well they do.
     - Without, the first 64 principal components: distances are those of the data
       themselves, as far as these components hold them (the description says how much).
       Of features that are no images each is standardised before.
@@ -157,20 +158,28 @@ def _classifier(x, labels, batch_size, seed):
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(True))
     # Nothing is left to Keras' global seed: the weights have theirs, the order this.
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(x))
-    held_out, rest = np.split(order, [max(1, round(HELD_OUT * len(x)))])
-    scaled = np.float32((x - location) / scale)
-    for _ in range(EPOCHS):
-        rows = rng.permutation(rest)
-        model.fit(
-            scaled[rows], labels[rows], batch_size=BATCH, shuffle=False, verbose=0
-        )
-    logits = model.predict(scaled[held_out], batch_size=batch_size, verbose=0)
+    num_held_out = max(1, round(HELD_OUT * len(x)))
+    held_out, rest = np.split(rng.permutation(len(x)), [num_held_out])
+
+    def standardize(x):
+        return np.float32((x - location) / scale)
+
+    def batches():
+        for _ in range(STEPS):
+            rows = rng.choice(rest, BATCH)
+            yield standardize(x[rows]), labels[rows]
+
+    model.fit(batches(), steps_per_epoch=STEPS, shuffle=False, verbose=0)
+    logits = model.predict(standardize(x[held_out]), batch_size, verbose=0)
     body = keras.Model(model.inputs, model.get_layer("features").output)
 
     def features(x):
-        scaled = np.float32((x - location) / scale)
-        return body.predict(scaled, batch_size=batch_size, verbose=0)
+        return np.concatenate(
+            [
+                body.predict_on_batch(standardize(x[start : start + batch_size]))
+                for start in range(0, len(x), batch_size)
+            ]
+        )
 
     return Features(
         features,
@@ -227,4 +236,4 @@ def _standardization(x):
     """Location and scale: of all pixels together, or of each feature."""
     axes = None if _is_image(x) else 0
     location, scale = x.mean(axes, dtype="float64"), x.std(axes, dtype="float64")
-    return location, np.where(scale > 0, scale, 1.0)
+    return np.float32(location), np.float32(np.where(scale > 0, scale, 1.0))
