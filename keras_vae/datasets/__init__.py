@@ -10,10 +10,25 @@ from keras_vae.datasets.description import check_like, check_same
 from keras_vae.datasets.images import LARGEST_SIDE, load_folder
 from keras_vae.datasets.images import SUFFIXES as IMAGE_SUFFIXES
 from keras_vae.datasets.letters import load_letters
+from keras_vae.datasets.sprites import (
+    SPRITE_FACTORS,
+    draw_sprites,
+    load_sprites,
+    random_sprites,
+)
 from keras_vae.datasets.tables import load_csv
 from keras_vae.datasets.tfds import UnknownNameError, is_tfds_name, load_tfds
 
-__all__ = ["Dataset", "Split", "UnknownNameError", "check_same", "load"]
+__all__ = [
+    "SPRITE_FACTORS",
+    "Dataset",
+    "Split",
+    "UnknownNameError",
+    "check_same",
+    "draw_sprites",
+    "load",
+    "random_sprites",
+]
 
 
 def load(
@@ -35,8 +50,11 @@ def load(
 
     - `"digits"`: scikit-learn's 1,797 handwritten digits, 8 x 8, in [0, 1].
     - `"letters"`: 26,000 capitals, 28 x 28, drawn from matplotlib's fonts.
+    - `"sprites"`: 24,000 squares, ellipses and hearts, 64 x 64, drawn from the factors
+      of dSprites (`random_sprites` has these).
     - `"mnist"`, `"emnist/letters"`, ...: an image data set of tensorflow-datasets,
-      downloaded if it is not in `data_dir` yet.
+      downloaded if it is not in `data_dir` yet. Of `"dsprites"` the labels are the
+      shapes; its other factors are read with tensorflow-datasets itself.
     - a folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF). Subfolders are labels; they
       are splits if one of them is called `train`.
     - `x.npy`: one array.
@@ -137,6 +155,8 @@ def load(
         options["like"] = like
     if form == "letters":
         dataset = load_letters()
+    elif form == "sprites":
+        dataset = load_sprites()
     elif form == "digits":
         dataset = load_digits(fractions, seed)
     elif form == "name":
@@ -177,7 +197,7 @@ def _settings(like):
 def _form(name_or_path, name, path):
     """What a name or path leads to: a name of ours, "name", "folder" or a suffix."""
     is_name = isinstance(name_or_path, str) and os.path.basename(name) == name
-    if name in ("digits", "letters") and is_name:
+    if name in ("digits", "letters", "sprites") and is_name:
         return name
     if is_name and path.is_dir() and is_tfds_name(name):
         return "name"

@@ -22,6 +22,10 @@ from keras_vae.datasets.splits import PARTS, split_counts
 
 # Records are shuffled as they are stored: an encoded image is small.
 SHUFFLE_BLOCK = 10_000
+# Data sets whose bytes are 0 and 1, where those of all others go to 255.
+ONE_BIT = ("binarized_mnist", "dsprites")
+# The label of data sets that have several and do not say which is the one.
+LABELS = {"dsprites": "label_shape"}
 
 
 class UnknownNameError(ValueError):
@@ -67,7 +71,8 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
     own = [part for part in PARTS if part in splits]
     if "train" not in own:
         raise ValueError(f"{name} has no train split. It has: {', '.join(splits)}")
-    decode = _decoder(features, image, label, shape)
+    one_bit = builder.name in ONE_BIT
+    decode = _decoder(features, image, label, shape, one_bit)
     parts = {
         part: Records(
             splits[instruction].file_instructions, decode, shape, memory_limit
@@ -83,7 +88,7 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
         parts,
         kind="images",
         label_names=label_names,
-        levels=256,
+        levels=2 if one_bit and shape == features[image].shape else 256,
         origin={
             "source": name,
             "num_bytes": sum(num_bytes for num_bytes, _ in shards.values()),
@@ -193,7 +198,8 @@ def _builder(name, data_dir):
 
 def _unknown(name, tfds, error=None):
     """The error for a name, configuration or version that is not known."""
-    valid = ["digits", "letters", *tfds.list_builders(with_community_datasets=False)]
+    valid = ["digits", "letters", "sprites"]
+    valid += tfds.list_builders(with_community_datasets=False)
     base, _, config = name.partition("/")
     if error is not None and config:
         problem = f"The data set {base!r} has no configuration {config!r}."
@@ -203,8 +209,8 @@ def _unknown(name, tfds, error=None):
     else:
         problem = f"There is no file, no folder and no data set named {name!r}."
     return UnknownNameError(
-        f"{problem}{did_you_mean(name, valid)} Data sets are 'digits', 'letters' and "
-        "the image data sets of tensorflow-datasets: "
+        f"{problem}{did_you_mean(name, valid)} Data sets are 'digits', 'letters', "
+        "'sprites' and the image data sets of tensorflow-datasets: "
         "https://www.tensorflow.org/datasets/catalog/overview"
     )
 
@@ -223,14 +229,14 @@ def _image_and_label(name, info):
             f"{name} is not a data set of 8-bit images. Its features: "
             f"{', '.join(info.features)}"
         )
-    supervised = info.supervised_keys or ("image", "label")
+    supervised = info.supervised_keys or ("image", LABELS.get(info.name, "label"))
     image = supervised[0] if supervised[0] in images else images[0]
     label = dict(info.features.items()).get(supervised[1])
     is_class = isinstance(label, tfds.features.ClassLabel)
     return image, supervised[1] if is_class else None
 
 
-def _decoder(features, image, label, shape):
+def _decoder(features, image, label, shape, one_bit):
     """A function from a serialized record to `(image, label)`; -1 without a label."""
     wanted = {key: features[key] for key in (image, label) if key is not None}
     # Only what is wanted is parsed and decoded.
@@ -243,6 +249,8 @@ def _decoder(features, image, label, shape):
     def decode(record):
         example = features.deserialize_example(record)
         x = example[image]
+        if one_bit:
+            x *= 255
         if resize:
             x = tf.numpy_function(fit, [x], tf.uint8)
         x = tf.ensure_shape(x, shape)

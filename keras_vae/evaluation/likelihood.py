@@ -7,12 +7,15 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.arguments import check_integer
+from keras_vae.distributions import Delta
 from keras_vae.models import checks
-from keras_vae.models.inference import SEED_SPEC, concatenate, num_rows
+from keras_vae.models.inference import SEED_SPEC, num_rows
 
 # Draws of z that are weighed together: enough for few, large steps, and a divisor of
 # the numbers of draws that people ask for.
 DRAWS_AT_A_TIME = 10
+# Below it the first term of the estimate's bias, -1 / (2 ESS), passes -0.1 nats.
+FEW_EFFECTIVE = 5
 
 
 def marginal_log_likelihood(vae, x, num_importance_samples=100, batch_size=512, seed=0):
@@ -24,7 +27,8 @@ def marginal_log_likelihood(vae, x, num_importance_samples=100, batch_size=512, 
 
     where K is `num_importance_samples`. Its expectation is a lower bound of log p(x):
     the ELBO for K = 1, never lower for more draws, and log p(x) in the limit. The
-    logarithm of the mean is taken in float64, without leaving the logarithms.
+    logarithm of the mean is taken in float64, without leaving the logarithms. How far
+    it can be trusted says `importance_weighted`.
 
     Args:
         vae: `keras_vae.VAE`.
@@ -55,14 +59,103 @@ def marginal_log_likelihood(vae, x, num_importance_samples=100, batch_size=512, 
         Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders" (2016),
         equation 8.
     """
+    result = importance_weighted(vae, x, num_importance_samples, batch_size, seed)
+    return result["marginal_log_likelihood"]
+
+
+def importance_weighted(
+    vae, x, num_importance_samples=100, batch_size=512, seed=0, on_progress=None
+):
+    """`marginal_log_likelihood` with, for each example, how far it can be trusted.
+
+    ```
+    ESS            = (sum_k w_k)^2 / sum_k w_k^2,     w_k = p(x|z_k) p(z_k) / q(z_k|x)
+    standard_error = sqrt( (1 / ESS - 1 / K) K / (K - 1) )
+    ```
+
+    The effective sample size ESS lies between 1, one draw outweighs all others, and K,
+    all weigh the same. The standard error is that of the logarithm of a mean (delta
+    method), and the estimate lies below log p(x) by `1 / (2 ESS) - 1 / (2 K)` on
+    average, to the first order. Where ESS is below 5, that is some 0.1 nats or more and
+    neither formula holds: `describe_reliability` says so in words. All of it is
+    computed from the draws: of what q(z|x) never reaches it knows nothing.
+
+    Args:
+        vae: `keras_vae.VAE`.
+        x: Array `(n, *data_shape)`, or an iterable of batches.
+        num_importance_samples: Integer, draws of z for each example.
+        batch_size: Draws that go through the decoder at a time.
+        seed: Integer; example `i` gets its draws from `[seed, i]` alone.
+        on_progress: Function that is called with the number of examples done so far, or
+            `None`.
+
+    Returns:
+        A dictionary of float64 NumPy arrays `(n,)`: `marginal_log_likelihood`, nats;
+        `standard_error`, nats, of the draws (NaN of a single draw);
+        `effective_sample_size`, draws (0 where every weight is 0).
+
+    Raises:
+        ValueError: If the data have another shape or are not finite, a number is not a
+            positive integer, or the posterior has no density.
+
+    Example:
+
+    >>> import keras_vae, numpy as np
+    >>> encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,), seed=0)
+    >>> vae = keras_vae.VAE(encoder, decoder)
+    >>> x = np.random.default_rng(0).uniform(size=(3, 4)).astype("float32")
+    >>> result = importance_weighted(vae, x, num_importance_samples=20)
+    >>> [*result]
+    ['marginal_log_likelihood', 'standard_error', 'effective_sample_size']
+
+    Reference:
+        Owen, "Monte Carlo theory, methods and examples" (2013), sections 2.7 and 9.3
+        (delta method, effective sample size); Nowozin, "Debiasing Evidence
+        Approximations" (2018), proposition 1 (the bias).
+    """
     estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
-    return concatenate(
-        estimator(batch) for batch in checks.batches_of("x", x, vae, batch_size)
+    parts = []
+    for batch in checks.batches_of("x", x, vae, estimator.examples_at_a_time):
+        parts.append(estimator(batch))
+        if on_progress is not None:
+            on_progress(estimator.num_examples)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def describe_reliability(num_unreliable, num_examples, num_importance_samples):
+    """Says in words where an importance-weighted log p(x) cannot be trusted.
+
+    Args:
+        num_unreliable: Integer, examples with an effective sample size below 5: the
+            entry of that name in what `evaluate` returns.
+        num_examples: Integer, examples in all.
+        num_importance_samples: Integer, the draws of each.
+
+    Returns:
+        A few sentences, or `None` where there is nothing to say.
+
+    Example:
+
+    >>> size = np.array([80.0, 1.5])  # from `importance_weighted`
+    >>> print(describe_reliability((size < 5).sum(), len(size), 100))
+    Of 1 of 2 examples the estimate of log p(x) rests on fewer than 5 of 100 draws ...
+
+    Reference:
+        Nowozin, "Debiasing Evidence Approximations" (2018), proposition 1.
+    """
+    if not num_unreliable:
+        return None
+    return (
+        f"Of {num_unreliable} of {num_examples} examples the estimate of log p(x) "
+        f"rests on fewer than {FEW_EFFECTIVE} of {num_importance_samples} draws "
+        "(effective sample size): theirs is likely too low by 0.1 nats or more, and "
+        "its standard error too small. Take more draws (num_importance_samples), or "
+        "read it as a lower bound."
     )
 
 
 class ImportanceEstimator:
-    """`marginal_log_likelihood` of data that come batch after batch.
+    """`importance_weighted` of data that come batch after batch.
 
     Args:
         vae: `keras_vae.VAE`.
@@ -80,30 +173,39 @@ class ImportanceEstimator:
         self.seed = checks.check_seed(seed)
         self.num_examples = 0
         self._estimate = vae.graph(
-            _estimate,
+            _log_sums,
             vae.input_spec_structure,
             SEED_SPEC,
             tf.TensorSpec((), tf.int32, name="num_draws"),
         )
 
     def __call__(self, x):
-        """The next batch, as `checks.batches_of` gives it: a NumPy array `(batch,)`."""
-        results = []
+        """The arrays of the next batch, which is as `checks.batches_of` gives it."""
+        log_sums = []
         for start in range(0, num_rows(x), self.examples_at_a_time):
             stop = start + self.examples_at_a_time
             part = tf.nest.map_structure(lambda a, s=start, e=stop: a[s:e], x)
             seeds = noise.example_seeds(self.seed, self.num_examples, num_rows(part))
             draws = tf.constant(self.num_importance_samples)
-            results.append(self._estimate(part, seeds, draws).numpy())
+            log_sums.append(self._estimate(part, seeds, draws).numpy())
             self.num_examples += num_rows(part)
-        return np.concatenate(results)
+        return _estimates(np.concatenate(log_sums, axis=1), self.num_importance_samples)
 
 
-def _estimate(vae, inputs, seed, num_draws):
+def _log_sums(vae, inputs, seed, num_draws):
+    """float64 `(2, batch)`: the logarithms of the sums of w and of w^2."""
     inputs = vae.prepare(inputs)
     target = inputs["x"] if isinstance(inputs, dict) else inputs
-    total = tf.fill(tf.shape(target)[:1], tf.constant(-math.inf, tf.float64))
     q = vae.posterior(inputs)
+    if isinstance(q, Delta):
+        raise ValueError(
+            "`vae` should have a posterior with a density: without one there is no "
+            f"log p(x) to estimate. Received: a {type(vae).__name__}, whose posterior "
+            "is a point"
+        )
+    powers = tf.constant([[[1.0]], [[2.0]]], tf.float64)
+    shape = tf.stack([2, tf.shape(target)[0]])
+    totals = tf.fill(shape, tf.constant(-math.inf, tf.float64))
     for first in tf.range(0, num_draws, DRAWS_AT_A_TIME):
         # New seeds for these draws; `normal` uses the counters [., 0].
         seeds = noise.threefry2x32(seed, tf.stack([first, 1]))
@@ -113,9 +215,29 @@ def _estimate(vae, inputs, seed, num_draws):
         # The last step may draw more than was asked for.
         asked = first + tf.range(DRAWS_AT_A_TIME) < num_draws
         log_weights = tf.where(asked[:, None], log_weights, -math.inf)
-        total = tf.concat([total[None], log_weights], axis=0)
-        total = tf.reduce_logsumexp(total, axis=0)
-    return total - tf.math.log(tf.cast(num_draws, tf.float64))
+        terms = tf.concat([totals[:, None], powers * log_weights], axis=1)
+        totals = tf.reduce_logsumexp(terms, axis=1)
+    return totals
+
+
+def _estimates(log_sums, num_draws):
+    """The arrays that `importance_weighted` returns, from the sums of the weights."""
+    log_sum, log_squares = log_sums
+    # Where every weight is 0 it is -inf - -inf.
+    some = np.isfinite(log_sum)
+    log_ess = np.full_like(log_sum, -math.inf)
+    np.subtract(2 * log_sum, log_squares, out=log_ess, where=some)
+    # Of equal weights, the difference of two nearly equal numbers.
+    ess = np.clip(np.exp(log_ess), some, num_draws)
+    error = np.full_like(ess, math.nan)
+    if num_draws > 1:
+        inverse = np.divide(1, ess, out=np.full_like(ess, math.nan), where=some)
+        error = np.sqrt((inverse - 1 / num_draws) * num_draws / (num_draws - 1))
+    return {
+        "marginal_log_likelihood": log_sum - math.log(num_draws),
+        "standard_error": error,
+        "effective_sample_size": ess,
+    }
 
 
 def bits_per_dim(log_likelihood, data_shape):

@@ -5,7 +5,11 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.evaluation.collapse import ACTIVE_VARIANCE
-from keras_vae.evaluation.likelihood import ImportanceEstimator, bits_per_dim
+from keras_vae.evaluation.likelihood import (
+    FEW_EFFECTIVE,
+    ImportanceEstimator,
+    bits_per_dim,
+)
 from keras_vae.models import checks
 from keras_vae.models.inference import SEED_SPEC, num_rows
 from keras_vae.moments import RunningMoments
@@ -37,8 +41,12 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         - `kl_per_dimension`: list of means, nats, that add up to `kl_loss`;
         - `num_active_units`, `active_units`: how many latent dimensions are active,
           and for each whether it is; see `active_units`;
-        - with `num_importance_samples`: that number, `marginal_log_likelihood` and
-          `marginal_log_likelihood_standard_error`, nats.
+        - with `num_importance_samples`: that number; `marginal_log_likelihood`, nats;
+          `marginal_log_likelihood_standard_error`, nats, of a mean over examples;
+          `importance_sampling_standard_error`, nats, the part of it that more draws
+          would lower; `effective_sample_size` and `min_effective_sample_size`, draws,
+          mean and smallest over the examples; `num_unreliable`, examples of which it
+          is below 5. See `importance_weighted` and `describe_reliability`.
 
     Raises:
         ValueError: If the data have another shape, are not finite or lie outside the
@@ -62,13 +70,15 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
     seed = checks.check_seed(seed)
     function = vae.graph(_terms, vae.input_spec_structure, SEED_SPEC)
-    moments, count = {}, 0
+    moments, weighted, count = {}, [], 0
     for batch in checks.batches_of("x", x, vae, batch_size):
         values = function(batch, noise.example_seeds(seed, count, num_rows(batch)))
         values = {name: np.float64(value) for name, value in values.items()}
         _check_finite(values["elbo"], count, vae.likelihood)
         if estimator is not None:
-            values["marginal_log_likelihood"] = estimator(batch)
+            estimates = estimator(batch)
+            weighted.append(estimates)
+            values["marginal_log_likelihood"] = estimates["marginal_log_likelihood"]
         for name, value in values.items():
             moments.setdefault(name, RunningMoments()).update(value)
         count += num_rows(batch)
@@ -91,7 +101,25 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         metrics["num_importance_samples"] = estimator.num_importance_samples
         metrics["marginal_log_likelihood"] = float(marginal.mean)
         metrics["marginal_log_likelihood_standard_error"] = marginal.standard_error()
+        metrics |= _reliability(weighted, estimator.num_importance_samples)
     return metrics
+
+
+def _reliability(parts, num_draws):
+    """What the draws alone say of a mean of importance-weighted estimates."""
+    error, size = (
+        np.concatenate([part[name] for part in parts])
+        for name in ("standard_error", "effective_sample_size")
+    )
+    of_the_mean = np.sqrt(np.sum(error**2)) / len(error)
+    return {
+        "importance_sampling_standard_error": (
+            None if num_draws == 1 else float(of_the_mean)
+        ),
+        "effective_sample_size": float(size.mean()),
+        "min_effective_sample_size": float(size.min()),
+        "num_unreliable": int(np.sum(size < FEW_EFFECTIVE)),
+    }
 
 
 def _terms(vae, inputs, seed):

@@ -240,8 +240,8 @@ SETTINGS = {
             "dataset",
             DATA,
             Text(),
-            "digits or letters, which are here; the name of an image data set of "
-            "tensorflow-datasets (mnist, fashion_mnist, cifar10, ...); a folder of "
+            "digits, letters or sprites, which are here; the name of an image data set "
+            "of tensorflow-datasets (mnist, fashion_mnist, cifar10, ...); a folder of "
             "images; or a .npz, .npy or .csv file.",
             resumable=True,
         ),

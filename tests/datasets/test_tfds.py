@@ -90,6 +90,30 @@ class OnlyNumbers(tfds.core.GeneratorBasedBuilder):
         raise AssertionError
 
 
+class BitPictures(tfds.core.GeneratorBasedBuilder):
+    """Pictures whose bytes are 0 and 1, with two labels and no word of which is it."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(4, 5, 1)),
+            "label_shape": tfds.features.ClassLabel(num_classes=3),
+            "label_scale": tfds.features.ClassLabel(num_classes=2),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features)
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i in range(20):
+            image = np.full((4, 5, 1), i % 2, dtype="uint8")
+            yield i, {"image": image, "label_shape": i % 3, "label_scale": i % 2}
+
+
 class CannotBePrepared(NumberedPictures):
     """Its code fails."""
 
@@ -348,3 +372,26 @@ def test_the_real_mnist():
     assert np.all(
         np.abs(np.bincount(dataset.validation.labels) - 6_000 * p) < 5 * error
     )
+
+
+def test_bytes_of_0_and_1_are_black_and_white(tmp_path, monkeypatch):
+    """As those of dsprites and binarized_mnist, which would be all but black."""
+    monkeypatch.setattr(ours, "ONE_BIT", ("bit_pictures",))
+    monkeypatch.setattr(ours, "LABELS", {"bit_pictures": "label_shape"})
+    BitPictures(data_dir=tmp_path).download_and_prepare()
+    dataset = load("bit_pictures", data_dir=tmp_path, **WHOLE)
+    assert sorted(np.unique(dataset.train.x)) == [0, 1]
+    assert dataset.levels == 2 and dataset.label_names == ("0", "1", "2")
+    assert np.bincount(dataset.train.labels).tolist() == [7, 7, 6]
+    larger = load("bit_pictures", data_dir=tmp_path, image_size=(8, 10), **WHOLE)
+    assert larger.train.x.max() == 1 and larger.levels == 256
+
+
+def test_dsprites_and_binarized_mnist_are_still_what_is_said_of_them():
+    for name in ("dsprites", "binarized_mnist"):
+        assert name in ours.ONE_BIT
+        builder = ours._builder(name, None)
+        assert builder.name == name
+        image, label = ours._image_and_label(name, builder.info)
+        assert builder.info.features[image].shape[-1] == 1
+        assert label == {"dsprites": "label_shape"}.get(name)

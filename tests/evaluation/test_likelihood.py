@@ -19,7 +19,12 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 import keras_vae
-from keras_vae.evaluation import bits_per_dim, marginal_log_likelihood
+from keras_vae.evaluation import (
+    bits_per_dim,
+    describe_reliability,
+    importance_weighted,
+    marginal_log_likelihood,
+)
 
 DIM, LATENT_DIM, SCALE = 5, 2, 0.5
 
@@ -172,6 +177,90 @@ def test_the_draws_of_one_example_are_independent(model):
     assert abs(ratio - 1) < 4 * np.sqrt(2 / 2000)
 
 
+def log_weights(model, vae, x, num_draws):
+    """The weights of `importance_weighted`, of its draws, in NumPy's float64."""
+    z_mean, z_log_var = map(np.float64, vae.encode(x))
+    seeds = keras_vae.noise.example_seeds(0, 0, len(x))
+    rows = []
+    for first in range(0, num_draws, 10):
+        block = keras_vae.noise.threefry2x32(seeds, tf.constant([first, 1]))
+        rows.append(keras_vae.noise.draws(block, 10, (LATENT_DIM,)).numpy())
+    noise = np.float64(np.concatenate(rows)[:num_draws])
+    z = z_mean + np.exp(z_log_var / 2) * noise
+    log_q = stats.norm(z_mean, np.exp(z_log_var / 2)).logpdf(z).sum(-1)
+    log_x = stats.norm(z @ model.w.T + model.b, SCALE).logpdf(np.float64(x)).sum(-1)
+    return log_x + stats.norm.logpdf(z).sum(-1) - log_q
+
+
+def test_effective_sample_size_and_error_are_those_of_the_weights(model):
+    vae, x = model.vae(SHIFT, LOG_VAR_SHIFT), model.sample(40)
+    w = np.exp((logs := log_weights(model, vae, x, 25)) - logs.max(0))
+    result = importance_weighted(vae, x, 25, batch_size=70)
+    expected = {
+        "marginal_log_likelihood": logs.max(0) + np.log(w.mean(0)),
+        # The error of a mean, over the mean: that of its logarithm.
+        "standard_error": w.std(0, ddof=1) / np.sqrt(25) / w.mean(0),
+        "effective_sample_size": w.sum(0) ** 2 / (w**2).sum(0),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(result[name], values, rtol=2e-5)
+    same = marginal_log_likelihood(vae, x, 25, batch_size=70)
+    np.testing.assert_array_equal(result["marginal_log_likelihood"], same)
+
+
+def test_the_standard_error_is_the_spread_of_estimates_from_other_seeds(model):
+    """Over 2000 copies of an example; with the bias that belongs to it."""
+    x = np.repeat(model.sample(1), 2000, axis=0)
+    result = importance_weighted(model.vae(0.1), x, 100)
+    estimate, error = result["marginal_log_likelihood"], result["standard_error"]
+    # The standard error of a variance of 2000 near-normal values is sqrt(2 / 2000).
+    ratio = estimate.var(ddof=1) / np.mean(error**2)
+    assert abs(ratio - 1) < 4 * np.sqrt(2 / 2000)
+    bias = estimate - model.log_prob(x)
+    expected = np.mean(1 / result["effective_sample_size"] - 1 / 100) / -2
+    assert abs(bias.mean() - expected) < 4 * standard_error(bias)
+
+
+def test_equal_weights_count_in_full_and_one_that_outweighs_all_counts_alone(model):
+    x = model.sample(5)
+    result = importance_weighted(model.vae(), x, 30)
+    np.testing.assert_allclose(result["effective_sample_size"], 30, rtol=1e-6)
+    assert np.all(result["standard_error"] < 1e-4)
+    far = importance_weighted(model.vae(30.0), x, 30)
+    assert np.all(far["effective_sample_size"] < 2)
+    assert np.all(far["effective_sample_size"] >= 1)
+    one = importance_weighted(model.vae(SHIFT), x, 1)
+    assert np.all(one["effective_sample_size"] == 1)
+    assert np.all(np.isnan(one["standard_error"]))
+
+
+def test_progress_is_told(model):
+    told = []
+    x = model.sample(25)
+    importance_weighted(model.vae(), x, 10, batch_size=100, on_progress=told.append)
+    assert told == [10, 20, 25]
+
+
+def test_what_cannot_be_trusted_is_said():
+    assert describe_reliability(0, 50, 100) is None
+    words = describe_reliability(7, 50, 100)
+    for part in ("7 of 50", "fewer than 5 of 100", "num_importance_samples", "bound"):
+        assert part in words
+
+
+class PointVAE(keras_vae.VAE):
+    """A posterior without a density."""
+
+    def posterior(self, inputs, training=False):
+        return keras_vae.distributions.Delta(super().posterior(inputs, training).mean)
+
+
+def test_a_posterior_without_a_density_has_no_likelihood():
+    vae = PointVAE(*keras_vae.networks.dense((3,), 2, hidden_units=(4,), seed=0))
+    with pytest.raises(ValueError, match="a density.*Received: a PointVAE"):
+        importance_weighted(vae, np.zeros((2, 3), "float32"))
+
+
 def test_memory_is_bounded_and_nothing_is_compiled_twice(model, monkeypatch):
     vae, rows, traces = model.vae(name="spied"), [], []
     log_likelihood = vae.log_likelihood
@@ -208,6 +297,9 @@ def test_outside_the_support_nothing_is_likely():
     estimate = marginal_log_likelihood(vae, x, 15)
     assert np.isfinite(estimate[0])
     assert estimate[1] == -np.inf
+    result = importance_weighted(vae, x, 15)
+    assert result["effective_sample_size"][1] == 0
+    assert np.isnan(result["standard_error"][1])
 
 
 @pytest.mark.parametrize("argument", ["num_importance_samples", "batch_size"])

@@ -13,6 +13,7 @@ from keras_vae.evaluation import (
     active_units,
     bits_per_dim,
     evaluate,
+    importance_weighted,
     marginal_log_likelihood,
 )
 
@@ -88,6 +89,21 @@ def test_the_marginal_log_likelihood_on_request(vae, x):
     # Of one mean of the same data: the bound lies below, but for its noise.
     assert metrics["elbo"] < metrics["marginal_log_likelihood"]
     assert not [name for name in evaluate(vae, x) if "marginal" in name]
+
+
+def test_how_far_the_marginal_log_likelihood_can_be_trusted(vae, x):
+    metrics = evaluate(vae, x, batch_size=32, num_importance_samples=6)
+    each = importance_weighted(vae, x, 6)
+    size, error = each["effective_sample_size"], each["standard_error"]
+    assert metrics["effective_sample_size"] == pytest.approx(size.mean())
+    assert metrics["min_effective_sample_size"] == pytest.approx(size.min())
+    assert metrics["num_unreliable"] == np.sum(size < 5) > 0
+    # The variances of independent errors add up.
+    of_the_mean = np.sqrt(np.sum(error**2)) / 70
+    assert metrics["importance_sampling_standard_error"] == pytest.approx(of_the_mean)
+    one = evaluate(vae, x[:3], num_importance_samples=1)
+    assert one["importance_sampling_standard_error"] is None
+    assert one["num_unreliable"] == 3
 
 
 def test_data_are_read_once_in_batches_of_any_size(vae, x):
