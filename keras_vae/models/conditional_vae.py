@@ -99,17 +99,17 @@ class ConditionalVAE(VAE):
                 f"Received: {values[wrong][0]} at index {int(np.argmax(wrong))}"
             )
 
-    def posterior(self, inputs, training=False):
-        return super().posterior(self._one_hot(inputs), training)
+    def prepare(self, inputs):
+        return self._one_hot(super().prepare(inputs))
 
     def decode_parameters(self, z, inputs=None, training=False):
         return super().decode_parameters(z, self._one_hot(inputs), training)
 
     def _one_hot(self, inputs):
-        """Inputs with the label as the networks take it."""
-        if self.num_classes is None:
+        """Inputs with the label as the networks take it, if it is not already."""
+        [name, *_] = self.conditions
+        if self.num_classes is None or inputs[name].dtype != tf.int32:
             return inputs
-        [name] = self.conditions
         label = inputs[name]
         one_hot = tf.one_hot(label, self.num_classes)
         # No class at all would pass for one: NaN is seen, by whoever looks.

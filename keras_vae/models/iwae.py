@@ -26,7 +26,8 @@ class IWAE(VAE):
     ELBO. Logged are `iwae_bound` and the parts of the ELBO (an average over the draws).
 
     The gradient of q is the total derivative of that, or the doubly reparameterized
-    one, which has the same expectation and less variance:
+    one, which has the same expectation and, unless q is narrower than the true
+    posterior, less variance, the less the more draws:
 
     ```
     sum_k v_k^2  d log w_k / d z_k  d z_k / d phi,     v_k = w_k / sum_j w_j

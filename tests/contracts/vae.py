@@ -21,9 +21,9 @@ def check_vae(make, x, has_density=True, of_batch=()):
         make: Function that returns a new model, not compiled, with a seed of its own.
         x: Data, 40 examples: an array, or a dictionary of arrays.
         has_density: Whether q has one, so that log-weights and the KL mean something.
-        of_batch: Those of its `MEASURES` that are statistics of a batch: their mean over
-            the data depends on how these are cut into batches. `"loss"` is among them
-            where it has a part in it.
+        of_batch: Those of its `MEASURES` that are statistics of a batch, and `"loss"`
+            where they are part of it: their mean over the data depends on how these
+            are cut into batches.
     """
 
     def make_alike():
