@@ -165,6 +165,7 @@ class ImportanceEstimator:
     """
 
     def __init__(self, vae, num_importance_samples, batch_size, seed):
+        checks.check_density(vae)
         self.num_importance_samples = check_integer(
             "num_importance_samples", num_importance_samples, minimum=1
         )

@@ -65,6 +65,7 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     Reference:
         Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), equation 3.
     """
+    checks.check_density(vae)
     estimator = None
     if num_importance_samples is not None:
         estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)

@@ -1,6 +1,23 @@
 """Models: `VAE` and its relatives, one class a file."""
 
+from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.models.beta_tc_vae import BetaTCVAE
+from keras_vae.models.conditional_vae import ConditionalVAE
+from keras_vae.models.dip_vae import DIPVAE
 from keras_vae.models.elbo_terms import ElboTerms
+from keras_vae.models.factor_vae import FactorVAE
+from keras_vae.models.info_vae import InfoVAE
+from keras_vae.models.iwae import IWAE
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE", "ElboTerms"]
+__all__ = [
+    "DIPVAE",
+    "IWAE",
+    "VAE",
+    "Autoencoder",
+    "BetaTCVAE",
+    "ConditionalVAE",
+    "ElboTerms",
+    "FactorVAE",
+    "InfoVAE",
+]

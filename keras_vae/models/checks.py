@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae import likelihoods
-from keras_vae.arguments import check_integer
+from keras_vae import likelihoods, schedules
+from keras_vae.arguments import check_integer, did_you_mean
+from keras_vae.distributions import Normal
 
 # Values are looked at in parts, so that a memory-mapped array stays on the disk.
 ROWS_AT_A_TIME = 4096
@@ -95,6 +96,46 @@ def _shapes(outputs):
     return [tuple(output.shape) for output in outputs]
 
 
+def check_unused(vae, name, value, default):
+    """Raises unless an argument that a model has no use for has its default."""
+    number = value.value if isinstance(value, schedules.Constant) else value
+    if number is not default and number != default:
+        raise ValueError(
+            f"`{name}` has no effect in {type(vae).__name__}: {vae.UNUSED[name]}. "
+            f"Received: {name}={number!r}. Mend: leave it out"
+        )
+
+
+def check_density(vae):
+    """Raises unless q(z|x) has a density, without which nothing bounds log p(x)."""
+    if "elbo" not in vae.MEASURES:
+        raise ValueError(
+            f"{type(vae).__name__} has no ELBO and no likelihood of its data: its "
+            f"codes are points, without a density. vae.score(x) gives what it has: "
+            f"{', '.join(vae.MEASURES)}"
+        )
+
+
+def check_normal(vae, q):
+    """Returns a posterior that is a diagonal normal, or says that it has to be one."""
+    if not isinstance(q, Normal):
+        raise ValueError(
+            f"{type(vae).__name__} should have a diagonal normal posterior, of which "
+            f"it knows the moments. Received: {type(q).__name__}"
+        )
+    return q
+
+
+def check_one_of(name, value, choices):
+    """Returns a name that is one of a few."""
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` should be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+        )
+    return value
+
+
 def check_seed(seed):
     """Returns a seed of examples as an int."""
     if seed is None:
@@ -156,7 +197,7 @@ def check_data(name, x, vae, support=False):
     arrays = {"x": check_array("x", x["x"], vae, support)}
     for key, spec in vae.input_specs.items():
         if key != "x":
-            arrays[key] = _check_further(key, x[key], spec, len(arrays["x"]))
+            arrays[key] = _check_further(key, x[key], spec, len(arrays["x"]), vae)
     return arrays
 
 
@@ -242,7 +283,7 @@ def _check_names(inputs, specs):
         )
 
 
-def _check_further(name, values, spec, num_rows):
+def _check_further(name, values, spec, num_rows, vae):
     """What goes in beside x, as an array of the right type, a row for each example."""
     values = np.asarray(values)
     row = tuple(spec.shape[1:])
@@ -253,8 +294,9 @@ def _check_further(name, values, spec, num_rows):
             f"`{name}` should have shape {(num_rows, *row)}, a row for each example. "
             f"Received: shape {values.shape}"
         )
-    values = values.astype(spec.dtype.as_numpy_dtype)
     _check_finite(name, values, 0)
+    vae.check_condition(name, values)
+    values = values.astype(spec.dtype.as_numpy_dtype)
     return values
 
 
@@ -285,7 +327,7 @@ def check_conditions(conditions, vae, num_rows):
         row = tuple(spec.shape[1:])
         if values.shape == row or (values.shape == () and row == (1,)):
             values = np.broadcast_to(values, (num_rows, *row))
-        arrays[name] = _check_further(name, values, spec, num_rows)
+        arrays[name] = _check_further(name, values, spec, num_rows, vae)
     return arrays
 
 

@@ -1,5 +1,7 @@
 """The parts of the ELBO of one batch, of which every objective is made."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -19,6 +21,8 @@ class ElboTerms(NamedTuple):
         log_likelihood: log p(x|z) of each draw, `(num_samples, batch)`, nats.
         kl: KL(q(z|x) || p(z)), `(batch, groups)`, nats; its sum over groups is kl_loss.
         log_weights: Logarithms of the importance weights, `(num_samples, batch)`, nats.
+        further: What a model adds, by name: tensors `(batch,)`, to be measured or for
+            its objective.
 
     Reference:
         Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), equation 3; Burda,
@@ -30,6 +34,7 @@ class ElboTerms(NamedTuple):
     log_likelihood: tf.Tensor
     kl: tf.Tensor
     log_weights: tf.Tensor
+    further: Mapping[str, tf.Tensor] = MappingProxyType({})
 
     @property
     def reconstruction_loss(self):

@@ -252,7 +252,11 @@ class Inference:
 
         Returns:
             NumPy array `(n,)`, nats; `-inf` outside the likelihood's support.
+
+        Raises:
+            ValueError: If the model has no ELBO.
         """
+        checks.check_density(self)
         return self.score(x, batch_size, seed)["elbo"]
 
 

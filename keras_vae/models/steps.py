@@ -106,7 +106,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
     def measures(self, terms):
         """What is logged of a batch, in the order of `MEASURES`.
 
-        A model that measures more, or less, overrides both.
+        A model that measures more has it in `terms.further` and in `MEASURES`.
 
         Args:
             terms: `ElboTerms` of a batch.
@@ -114,7 +114,19 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         Returns:
             List of tensors `(batch,)`.
         """
-        return [getattr(terms, name) for name in self.MEASURES]
+        further = terms.further
+        return [
+            further[name] if name in further else getattr(terms, name)
+            for name in self.MEASURES
+        ]
+
+    def build_optimizer(self):
+        """Makes the optimizer's state: overridden with `apply_gradients`.
+
+        In `compile` rather than in the first step: a step that failed while it was
+        traced can then be followed by another.
+        """
+        self.optimizer.build(self.trainable_variables)
 
     def apply_gradients(self, gradients, variables):
         """Applies gradients: what a model with a second optimizer overrides.
@@ -286,6 +298,30 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             for metric in compiled.weighted:
                 metric.update_state(batch.raw_target, reconstruction, weight)
         return self.get_metrics_result()
+
+    def step_seeds(self, use, num_rows):
+        """Seeds of what a step draws beside its noise: others at each step and replica.
+
+        They are made of `seed` and `step`, which are saved: a resumed run draws what it
+        would have drawn.
+
+        Args:
+            use: Integer >= 3, another one for each use.
+            num_rows: Python int or int32 tensor `()`.
+
+        Returns:
+            int32 tensor `(num_rows, 2)`.
+        """
+        key = noise.example_seeds(self.seed or 0, use, 1)
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
+        replica = 0
+        if (
+            tf.distribute.has_strategy()
+            and not tf.distribute.in_cross_replica_context()
+        ):
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        key = noise.threefry2x32(key, tf.stack([step, replica]))
+        return noise.threefry2x32(key, noise.example_seeds(0, 0, num_rows))
 
     # Replicas.
 

@@ -54,9 +54,7 @@ class Trainer(Steps):
         self._compiled_metrics.plain = _metrics(metrics)
         self._compiled_metrics.weighted = _metrics(weighted_metrics)
         super().compile(optimizer=optimizer, **kwargs)
-        # Here rather than in the first step: a step that failed while it was traced
-        # can then be followed by another.
-        self.optimizer.build(self.trainable_variables)
+        self.build_optimizer()
 
     def get_compile_config(self):
         config = super().get_compile_config()

@@ -16,9 +16,6 @@ from keras_vae.models.inference import Inference
 from keras_vae.models.saving import Saving
 from keras_vae.models.trainer import Trainer
 
-# Arguments that make the model what it is; the others may be assigned later.
-FIXED = ("encoder", "decoder", "likelihood", "prior", "flow", "standardize", "seed")
-
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class VAE(Inference, Saving, Trainer):
@@ -105,6 +102,11 @@ class VAE(Inference, Saving, Trainer):
         Variational Inference with Inverse Autoregressive Flow" (2016), equation 15.
     """
 
+    # Arguments that make the model what it is; the others may be assigned later.
+    FIXED = ("encoder", "decoder", "likelihood", "prior", "flow", "standardize", "seed")
+    # Arguments that a subclass has no use for, each with the reason.
+    UNUSED = {}
+
     def __init__(
         self,
         encoder,
@@ -187,15 +189,18 @@ class VAE(Inference, Saving, Trainer):
         A model with a use for more (labels, say) overrides it and finds it in `inputs`.
         """
         x = tf.TensorSpec((None, *self.data_shape), tf.float32, name="x")
-        return {"x": x, **self._interface.conditions}
+        return {"x": x, **self.conditions}
 
     def __setattr__(self, name, value):
-        if name in FIXED and name in self.__dict__:
+        if name in self.FIXED and name in self.__dict__:
             raise AttributeError(
                 f"`{name}` is a part of this model and stays. Mend: build another "
                 "model around the same networks, "
                 f"{type(self).__name__}(vae.encoder, vae.decoder, {name}=...)"
             )
+        if name in self.UNUSED:
+            default = inspect.signature(VAE).parameters[name].default
+            checks.check_unused(self, name, value, default)
         if name == "beta" or (name == "capacity" and value is not None):
             value = schedules.get(value, name)
             old = getattr(self, name, None)
@@ -299,6 +304,16 @@ class VAE(Inference, Saving, Trainer):
         return self._in_data_units(
             self.likelihood.sample(self.decode_parameters(z, inputs), seed)
         )
+
+    def check_condition(self, name, values):
+        """Raises unless arrays of a condition have values that it can have.
+
+        A model that knows which those are overrides it.
+
+        Args:
+            name: The condition's name.
+            values: Array `(n, ...)`.
+        """
 
     def _in_data_units(self, x):
         return x if self.standardize is None else self.standardize.inverse(x)

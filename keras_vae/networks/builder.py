@@ -31,7 +31,15 @@ class Builder:
     """
 
     def __init__(
-        self, data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        self,
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        condition_dim=None,
     ):
         self.data_shape = _data_shape(data_shape)
         self.latent_dim = check_integer("latent_dim", latent_dim, minimum=1)
@@ -44,6 +52,9 @@ class Builder:
         if seed is not None:
             self.random = random.Random(check_integer("seed", seed, minimum=0))
         self.name = name
+        self.condition_dim = condition_dim
+        if condition_dim is not None:
+            check_integer("condition_dim", condition_dim, minimum=1)
 
     # The two ends.
 
@@ -52,6 +63,25 @@ class Builder:
 
     def z(self):
         return keras.Input((self.latent_dim,), dtype="float32", name="z")
+
+    def conditioned(self, inputs, hidden, prefix):
+        """`inputs` with the condition among them, and `hidden` beside it, if any.
+
+        Args:
+            inputs: The main input, x or z.
+            hidden: What was made of it, `(batch, units)`.
+            prefix: Of the layer's name.
+
+        Returns:
+            `(inputs, hidden)`; inputs are a dictionary where there is a condition.
+        """
+        if self.condition_dim is None:
+            return inputs, hidden
+        condition = keras.Input(
+            (self.condition_dim,), dtype="float32", name="condition"
+        )
+        join = layers.Concatenate(name=f"{prefix}_join", dtype="float32")
+        return {inputs.name: inputs, "condition": condition}, join([hidden, condition])
 
     def encoder(self, x, hidden):
         """The encoder, given its input and its last hidden layer `(batch, units)`."""

@@ -22,6 +22,7 @@ def convolutional(
     hidden_units=(128,),
     activation="leaky_relu",
     data_mean=None,
+    condition_dim=None,
     seed=None,
     name=None,
 ):
@@ -50,6 +51,10 @@ def convolutional(
         data_mean: Mean of the training images, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around its mean over each channel. `None` starts with a bias of 0.
+        condition_dim: Integer, size of a condition that encoder and decoder take beside
+            x and z, an input named `condition`: it joins the features of an image
+            where the dense layers begin, and z where the decoder begins
+            (see `keras_vae.ConditionalVAE`). `None` for none.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
@@ -76,7 +81,14 @@ def convolutional(
         Generative Adversarial Networks" (2016), section 3: strides instead of pooling.
     """
     builder = Builder(
-        data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        condition_dim,
     )
     filters = check_integers("filters", filters)
     # A kernel smaller than the stride would leave pixels unseen.
@@ -91,13 +103,15 @@ def convolutional(
             channels, kernel_size, f"encoder_conv_{index}", strides=2
         )(hidden)
     hidden = layers.Flatten(name="encoder_flatten")(hidden)
+    inputs, hidden = builder.conditioned(x, hidden, "encoder")
     hidden = builder.dense_layers(hidden, hidden_units, "encoder")
-    encoder = builder.encoder(x, hidden)
+    encoder = builder.encoder(inputs, hidden)
 
     z = builder.z()
+    inputs, hidden = builder.conditioned(z, z, "decoder")
     smallest = (*sizes[-1], filters[-1])
     units = (*reversed(hidden_units), math.prod(smallest))
-    hidden = builder.dense_layers(z, units, "decoder")
+    hidden = builder.dense_layers(hidden, units, "decoder")
     hidden = layers.Reshape(smallest, name="decoder_reshape")(hidden)
     for index in reversed(range(len(filters))):
         # To the channels that the encoder has at this size; at full size, where it
@@ -106,4 +120,4 @@ def convolutional(
         hidden = builder.upsample(
             hidden, channels, kernel_size, size, f"decoder_conv_{index + 1}"
         )
-    return encoder, builder.convolutional_decoder(z, hidden, kernel_size)
+    return encoder, builder.convolutional_decoder(inputs, hidden, kernel_size)

@@ -13,6 +13,7 @@ def dense(
     hidden_units=(256, 256),
     activation="silu",
     data_mean=None,
+    condition_dim=None,
     seed=None,
     name=None,
 ):
@@ -36,6 +37,10 @@ def dense(
         data_mean: Mean of the training examples, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around it. `None` starts with a bias of 0.
+        condition_dim: Integer, size of a condition that encoder and decoder take beside
+            x and z, an input named `condition`: it joins x, and z, before the
+            first layer
+            (see `keras_vae.ConditionalVAE`). `None` for none.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
@@ -60,16 +65,25 @@ def dense(
         Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), appendix C.
     """
     builder = Builder(
-        data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        condition_dim,
     )
     hidden_units = check_integers("hidden_units", hidden_units, empty=True)
 
     x = builder.x()
     # float32: without hidden layers this is part of the float32 end.
     hidden = layers.Flatten(dtype="float32", name="encoder_flatten")(x)
+    inputs, hidden = builder.conditioned(x, hidden, "encoder")
     hidden = builder.dense_layers(hidden, hidden_units, "encoder")
-    encoder = builder.encoder(x, hidden)
+    encoder = builder.encoder(inputs, hidden)
 
     z = builder.z()
-    hidden = builder.dense_layers(z, reversed(hidden_units), "decoder")
-    return encoder, builder.dense_decoder(z, hidden)
+    inputs, hidden = builder.conditioned(z, z, "decoder")
+    hidden = builder.dense_layers(hidden, reversed(hidden_units), "decoder")
+    return encoder, builder.dense_decoder(inputs, hidden)

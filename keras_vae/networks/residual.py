@@ -23,6 +23,7 @@ def residual(
     hidden_units=(128,),
     activation="leaky_relu",
     data_mean=None,
+    condition_dim=None,
     seed=None,
     name=None,
 ):
@@ -54,6 +55,10 @@ def residual(
         data_mean: Mean of the training images, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around its mean over each channel. `None` starts with a bias of 0.
+        condition_dim: Integer, size of a condition that encoder and decoder take beside
+            x and z, an input named `condition`: it joins the features of an image
+            where the dense layers begin, and z where the decoder begins
+            (see `keras_vae.ConditionalVAE`). `None` for none.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
@@ -79,7 +84,14 @@ def residual(
         section 3: its initial scale.
     """
     builder = Builder(
-        data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        condition_dim,
     )
     # With one channel, layer normalisation would leave nothing of the signal.
     filters = check_integers("filters", filters, minimum=2)
@@ -105,12 +117,14 @@ def residual(
         hidden = blocks(hidden, prefix)
     hidden = _normalize_and_activate(builder, hidden, "encoder")
     hidden = layers.Flatten(name="encoder_flatten")(hidden)
+    inputs, hidden = builder.conditioned(x, hidden, "encoder")
     hidden = builder.dense_layers(hidden, hidden_units, "encoder")
-    encoder = builder.encoder(x, hidden)
+    encoder = builder.encoder(inputs, hidden)
 
     z = builder.z()
+    inputs, hidden = builder.conditioned(z, z, "decoder")
     smallest = (*sizes[-1], filters[-1])
-    hidden = builder.dense_layers(z, reversed(hidden_units), "decoder")
+    hidden = builder.dense_layers(hidden, reversed(hidden_units), "decoder")
     hidden = builder.dense(
         math.prod(smallest), name="decoder_stages_dense", activate=False
     )(hidden)
@@ -124,7 +138,7 @@ def residual(
             hidden, channels, kernel_size, size, f"{prefix}_conv", activate=False
         )
     hidden = _normalize_and_activate(builder, hidden, "decoder")
-    return encoder, builder.convolutional_decoder(z, hidden, kernel_size)
+    return encoder, builder.convolutional_decoder(inputs, hidden, kernel_size)
 
 
 def _block(builder, hidden, kernel_size, num_blocks, name):

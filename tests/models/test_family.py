@@ -3,21 +3,60 @@
 import numpy as np
 import pytest
 
+import keras_vae
 from keras_vae import priors
 from tests.contracts import check_prior, check_vae
 from tests.models import variants
 
 RNG = np.random.default_rng(0)
 X = (RNG.uniform(size=(40, 12)) < RNG.uniform(size=12)).astype("float32")
-CONDITION = np.eye(3, dtype="float32")[np.arange(40) % 3]
 IMAGES = RNG.uniform(size=(40, 6, 6, 1)).astype("float32")
+
+
+def member(cls, condition_dim=None, **arguments):
+    """A function that makes a model of the package on small dense networks."""
+
+    def make():
+        networks = keras_vae.networks.dense(
+            (12,), 2, hidden_units=(16,), condition_dim=condition_dim, seed=0
+        )
+        return cls(*networks, seed=0, **arguments)
+
+    return make
+
 
 MODELS = {
     "vae": (variants.make_plain, X, True),
     "maps": (variants.make_maps, IMAGES, True),
-    "iwae": (variants.make_iwae, X, True),
-    "conditional": (variants.make_conditional, {"x": X, "condition": CONDITION}, True),
-    "autoencoder": (variants.make_autoencoder, X, False),
+    "iwae": (member(keras_vae.IWAE, num_samples=3), X),
+    "iwae, doubly reparameterized": (
+        member(keras_vae.IWAE, num_samples=3, gradient="doubly_reparameterized"),
+        X,
+    ),
+    "conditional": (
+        member(keras_vae.ConditionalVAE, condition_dim=3, num_classes=3),
+        {"x": X, "condition": np.arange(40) % 3},
+    ),
+    "autoencoder": (member(keras_vae.Autoencoder), X, False),
+    "beta_tc": (
+        member(keras_vae.BetaTCVAE, dataset_size=40),
+        X,
+        True,
+        ("loss", "mutual_information", "total_correlation", "dimension_wise_kl"),
+    ),
+    "factor": (
+        member(keras_vae.FactorVAE, hidden_units=(16, 16)),
+        X,
+        True,
+        ("discriminator_loss",),
+    ),
+    "dip": (
+        member(keras_vae.DIPVAE, kind="ii"),
+        X,
+        True,
+        ("loss", "covariance_penalty"),
+    ),
+    "info": (member(keras_vae.InfoVAE), X, True, ("loss", "mmd")),
     "flow": (variants.make_flow, X, True),
     "hierarchical": (variants.make_hierarchical, X, True),
 }
@@ -29,9 +68,9 @@ PRIORS = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Keras, on shuffling
-@pytest.mark.parametrize("member", MODELS)
-def test_models(member):
-    check_vae(*MODELS[member])
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name):
+    check_vae(*MODELS[name])
 
 
 @pytest.mark.parametrize("prior", PRIORS)
