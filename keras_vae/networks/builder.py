@@ -31,7 +31,15 @@ class Builder:
     """
 
     def __init__(
-        self, data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        self,
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        context_dim=None,
     ):
         self.data_shape = _data_shape(data_shape)
         self.latent_dim = check_integer("latent_dim", latent_dim, minimum=1)
@@ -44,6 +52,9 @@ class Builder:
         if seed is not None:
             self.random = random.Random(check_integer("seed", seed, minimum=0))
         self.name = name
+        if context_dim is not None:
+            context_dim = check_integer("context_dim", context_dim, minimum=1)
+        self.context_dim = context_dim
 
     # The two ends.
 
@@ -57,7 +68,11 @@ class Builder:
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
         z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
         z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
-        return keras.Model(x, [z_mean, z_log_var], name=self._named("encoder"))
+        outputs = [z_mean, z_log_var]
+        if self.context_dim is not None:
+            context = self.dense(self.context_dim, "context", dtype="float32")
+            outputs.append(context(hidden))
+        return keras.Model(x, outputs, name=self._named("encoder"))
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
@@ -108,11 +123,12 @@ class Builder:
             hidden = self.dense(width, f"{prefix}_dense_{index}")(hidden)
         return hidden
 
-    def dense(self, units, name, activate=True):
+    def dense(self, units, name, activate=True, dtype=None):
         return layers.Dense(
             units,
             activation=self.activation if activate else None,
             kernel_initializer=self._hidden_initializer(),
+            dtype=dtype,
             name=name,
         )
 

@@ -22,6 +22,7 @@ def convolutional(
     hidden_units=(128,),
     activation="leaky_relu",
     data_mean=None,
+    context_dim=None,
     seed=None,
     name=None,
 ):
@@ -50,12 +51,15 @@ def convolutional(
         data_mean: Mean of the training images, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around its mean over each channel. `None` starts with a bias of 0.
+        context_dim: Integer: the encoder has a third output of that size, `context`,
+            for a flow (`VAE(..., flow=...)`). `None`: it has two.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
     Returns:
         `(encoder, decoder)`, two `keras.Model`s: `x`, `(batch, *data_shape)`, to
-        `[z_mean, z_log_var]`, each `(batch, latent_dim)`; and `z`,
+        `[z_mean, z_log_var]`, each `(batch, latent_dim)` (and `context`, `(batch,
+        context_dim)`, where there is one); and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
         `(batch, *likelihood.parameter_shape(data_shape))`. All float32.
 
@@ -76,7 +80,14 @@ def convolutional(
         Generative Adversarial Networks" (2016), section 3: strides instead of pooling.
     """
     builder = Builder(
-        data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        context_dim,
     )
     filters = check_integers("filters", filters)
     # A kernel smaller than the stride would leave pixels unseen.

@@ -13,6 +13,7 @@ def dense(
     hidden_units=(256, 256),
     activation="silu",
     data_mean=None,
+    context_dim=None,
     seed=None,
     name=None,
 ):
@@ -36,12 +37,15 @@ def dense(
         data_mean: Mean of the training examples, an array that broadcasts to
             `data_shape`, in the units that the likelihood sees: the decoder's output
             starts around it. `None` starts with a bias of 0.
+        context_dim: Integer: the encoder has a third output of that size, `context`,
+            for a flow (`VAE(..., flow=...)`). `None`: it has two.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
     Returns:
         `(encoder, decoder)`, two `keras.Model`s: `x`, `(batch, *data_shape)`, to
-        `[z_mean, z_log_var]`, each `(batch, latent_dim)`; and `z`,
+        `[z_mean, z_log_var]`, each `(batch, latent_dim)` (and `context`, `(batch,
+        context_dim)`, where there is one); and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
         `(batch, *likelihood.parameter_shape(data_shape))`. All float32.
 
@@ -60,7 +64,14 @@ def dense(
         Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), appendix C.
     """
     builder = Builder(
-        data_shape, latent_dim, likelihood, activation, data_mean, seed, name
+        data_shape,
+        latent_dim,
+        likelihood,
+        activation,
+        data_mean,
+        seed,
+        name,
+        context_dim,
     )
     hidden_units = check_integers("hidden_units", hidden_units, empty=True)
 
