@@ -20,7 +20,8 @@ COMMAND_LINE = sorted((HOUSE / "keras_vae_cli").rglob("*.py"))
 ROWS = [
     {"arguments", "divergences", "files", "memory", "moments", "noise", "version"},
     {"datasets", "distributions", "schedules"},
-    {"layers", "likelihoods", "priors"},
+    {"layers", "likelihoods"},
+    {"priors"},
     {"networks"},
     {"models"},
     {"callbacks", "evaluation"},

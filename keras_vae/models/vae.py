@@ -142,13 +142,11 @@ class VAE(Inference, Saving, Trainer):
         self.decoder = decoder
         self.likelihood = likelihood
         self.prior = priors.get(prior)
-        if not self.prior.built:
-            self.prior.build(self.latent_shape)
         self.flow = flow
         if flow is not None and not flow.built:
             context = checks.named_outputs(encoder.output).get("context")
-            flow.build(self.latent_shape, None if context is None else context.shape)
-        self.prior.connect(self)
+            shape = None if context is None else tuple(context.shape[1:])
+            flow.build(self.latent_shape, shape)
         self.beta = beta
         self.capacity = capacity
         self.free_bits = free_bits
@@ -156,6 +154,9 @@ class VAE(Inference, Saving, Trainer):
         self.standardize = standardize
         self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
         self.sampling = Sampling(seed=self.seed, name="sampling")
+        self.prior.connect(self)
+        if not self.prior.built:
+            self.prior.build(self.latent_shape)
         self.built = True
 
     @property

@@ -40,6 +40,7 @@ class Builder:
         seed,
         name,
         condition_dim=None,
+        context_dim=None,
     ):
         self.data_shape = _data_shape(data_shape)
         self.latent_dim = check_integer("latent_dim", latent_dim, minimum=1)
@@ -55,6 +56,9 @@ class Builder:
         self.condition_dim = condition_dim
         if condition_dim is not None:
             check_integer("condition_dim", condition_dim, minimum=1)
+        if context_dim is not None:
+            context_dim = check_integer("context_dim", context_dim, minimum=1)
+        self.context_dim = context_dim
 
     # The two ends.
 
@@ -87,7 +91,11 @@ class Builder:
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
         z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
         z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
-        return keras.Model(x, [z_mean, z_log_var], name=self._named("encoder"))
+        outputs = [z_mean, z_log_var]
+        if self.context_dim is not None:
+            context = self.dense(self.context_dim, "context", dtype="float32")
+            outputs.append(context(hidden))
+        return keras.Model(x, outputs, name=self._named("encoder"))
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
@@ -138,11 +146,12 @@ class Builder:
             hidden = self.dense(width, f"{prefix}_dense_{index}")(hidden)
         return hidden
 
-    def dense(self, units, name, activate=True):
+    def dense(self, units, name, activate=True, dtype=None):
         return layers.Dense(
             units,
             activation=self.activation if activate else None,
             kernel_initializer=self._hidden_initializer(),
+            dtype=dtype,
             name=name,
         )
 

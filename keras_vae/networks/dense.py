@@ -14,6 +14,7 @@ def dense(
     activation="silu",
     data_mean=None,
     condition_dim=None,
+    context_dim=None,
     seed=None,
     name=None,
 ):
@@ -41,12 +42,15 @@ def dense(
             x and z, an input named `condition`: it joins x, and z, before the
             first layer
             (see `keras_vae.ConditionalVAE`). `None` for none.
+        context_dim: Integer: the encoder has a third output of that size, `context`,
+            for a flow (`VAE(..., flow=...)`). `None`: it has two.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
     Returns:
         `(encoder, decoder)`, two `keras.Model`s: `x`, `(batch, *data_shape)`, to
-        `[z_mean, z_log_var]`, each `(batch, latent_dim)`; and `z`,
+        `[z_mean, z_log_var]`, each `(batch, latent_dim)` (and `context`, `(batch,
+        context_dim)`, where there is one); and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
         `(batch, *likelihood.parameter_shape(data_shape))`. All float32.
 
@@ -73,6 +77,7 @@ def dense(
         seed,
         name,
         condition_dim,
+        context_dim,
     )
     hidden_units = check_integers("hidden_units", hidden_units, empty=True)
 

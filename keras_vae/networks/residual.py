@@ -24,6 +24,7 @@ def residual(
     activation="leaky_relu",
     data_mean=None,
     condition_dim=None,
+    context_dim=None,
     seed=None,
     name=None,
 ):
@@ -59,12 +60,15 @@ def residual(
             x and z, an input named `condition`: it joins the features of an image
             where the dense layers begin, and z where the decoder begins
             (see `keras_vae.ConditionalVAE`). `None` for none.
+        context_dim: Integer: the encoder has a third output of that size, `context`,
+            for a flow (`VAE(..., flow=...)`). `None`: it has two.
         seed: Integer: the same seed gives the same initial weights.
         name: Prefix of the models' names, `encoder` and `decoder`.
 
     Returns:
         `(encoder, decoder)`, two `keras.Model`s: `x`, `(batch, *data_shape)`, to
-        `[z_mean, z_log_var]`, each `(batch, latent_dim)`; and `z`,
+        `[z_mean, z_log_var]`, each `(batch, latent_dim)` (and `context`, `(batch,
+        context_dim)`, where there is one); and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
         `(batch, *likelihood.parameter_shape(data_shape))`. All float32.
 
@@ -92,6 +96,7 @@ def residual(
         seed,
         name,
         condition_dim,
+        context_dim,
     )
     # With one channel, layer normalisation would leave nothing of the signal.
     filters = check_integers("filters", filters, minimum=2)

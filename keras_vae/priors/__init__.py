@@ -4,18 +4,35 @@ import keras
 
 from keras_vae.arguments import did_you_mean
 from keras_vae.priors.base import Prior
+from keras_vae.priors.flow import FlowPrior
+from keras_vae.priors.mixture import MixturePrior, fit_mixture
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.vamp import VampPrior
 
-__all__ = ["Prior", "StandardNormal", "get"]
+__all__ = [
+    "FlowPrior",
+    "MixturePrior",
+    "Prior",
+    "StandardNormal",
+    "VampPrior",
+    "fit_mixture",
+    "get",
+]
 
-_BY_NAME = {"standard_normal": StandardNormal}
+_BY_NAME = {
+    "standard_normal": StandardNormal,
+    "mixture": MixturePrior,
+    "vamp": VampPrior,
+    "flow": FlowPrior,
+}
 
 
 def get(identifier):
     """Returns the prior that a name, a config or a prior stands for.
 
     Args:
-        identifier: `"standard_normal"`, a `Prior`, or a serialized one.
+        identifier: `"standard_normal"`, `"mixture"`, `"vamp"` or `"flow"`, with default
+            arguments; a `Prior`; or a serialized one.
 
     Returns:
         A `Prior`.

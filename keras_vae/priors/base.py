@@ -33,7 +33,7 @@ class Prior(keras.layers.Layer):
         self.built = True
 
     def connect(self, vae):
-        """Called once by the model whose prior this is, when that is made.
+        """Called by the model whose prior this is when that is made, before `build`.
 
         For a prior that is a function of the encoder, as a VampPrior is. Keep
         `vae.posterior`, and no layer: the encoder is the model's, and is saved and

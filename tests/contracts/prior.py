@@ -31,10 +31,10 @@ def check_prior(make, latent_shape, connect=None):
 
 def _made(make, latent_shape, connect):
     prior = make()
-    if not prior.built:
-        prior.build(latent_shape)
     if connect is not None:
         prior.connect(connect)
+    if not prior.built:
+        prior.build(latent_shape)
     return prior
 
 

@@ -6,6 +6,7 @@ import pytest
 import keras_vae
 from keras_vae import priors
 from tests.contracts import check_prior, check_vae
+from tests.models import distributions as made
 from tests.models import variants
 
 RNG = np.random.default_rng(0)
@@ -59,10 +60,23 @@ MODELS = {
     "info": (member(keras_vae.InfoVAE), X, True, ("loss", "mmd")),
     "flow": (variants.make_flow, X, True),
     "hierarchical": (variants.make_hierarchical, X, True),
+    "flow posterior and prior": (made.make_flows, X, True),
+    "vamp": (made.make_vamp, X, True),
+    "mixture of maps": (made.make_mixture, IMAGES, True),
 }
 PRIORS = {
     "standard_normal": (priors.StandardNormal, (3,), None),
     "standard_normal of maps": (priors.StandardNormal, (2, 2, 1), None),
+    "mixture": (lambda: made.mixture_prior((3,)), (3,), None),
+    "mixture of maps": (lambda: made.mixture_prior((2, 2, 1)), (2, 2, 1), None),
+    "flow": (lambda: made.flow_prior((3,)), (3,), None),
+    "flow of maps": (lambda: made.flow_prior((2, 2, 1)), (2, 2, 1), None),
+    "vamp": (lambda: priors.VampPrior(4, X, seed=0), (2,), variants.make_plain()),
+    "vamp of maps": (
+        lambda: priors.VampPrior(4, IMAGES[:, :4, :4], weighted=True, seed=0),
+        (2, 2, 1),
+        made.make_small_maps(),
+    ),
 }
 
 
