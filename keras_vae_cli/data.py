@@ -23,11 +23,13 @@ class Model:
         self.keras_vae = import_keras_vae()
         self.run = self.keras_vae.runs.Run(path) if path.is_dir() else None
         self.vae = self.keras_vae.load(path)
-        if self.vae.conditions:
+        arguments = self.run.batch_arguments if self.run else {}
+        if self.vae.conditions and not arguments.get("condition"):
             names = ", ".join(map(repr, self.vae.conditions))
+            hint = " but of a run's directory" if self.run is None else ""
             raise click.ClickException(
                 f"The model at {path} takes conditions, {names}, which the command "
-                f"line cannot give. In Python: keras_vae.load({str(path)!r})"
+                f"line cannot give{hint}. In Python: keras_vae.load({str(path)!r})"
             )
 
     @property
@@ -35,6 +37,30 @@ class Model:
         """Names of the columns of the table that the run was trained on, or `None`."""
         columns = self.run and (self.run.config.get("data") or {}).get("columns")
         return columns and [column["name"] for column in columns]
+
+    def condition(self, label, num_rows):
+        """What `sample` takes beside the number of samples.
+
+        Args:
+            label: Name of a label, or `None` for all of them in turn.
+            num_rows: Integer.
+        """
+        if not self.vae.conditions:
+            if label is not None:
+                raise click.BadParameter(
+                    "the model takes no condition: it was not trained as a "
+                    "conditional_vae.",
+                    param_hint="--condition",
+                )
+            return {}
+        names = self.run.config["data"]["label_names"]
+        if label is not None and label not in names:
+            raise click.BadParameter(
+                f"{label!r} is not one of the labels: {', '.join(names)}.",
+                param_hint="--condition",
+            )
+        codes = range(len(names)) if label is None else [names.index(label)]
+        return {"condition": np.resize(np.array(codes, "int32"), num_rows)}
 
     def open_dataset(self, source=None, data_dir=None):
         """Data for the model, and how their examples are made binary.
@@ -109,7 +135,7 @@ class Data(Model):
             for x, labels in self._batches(self.batch_size):
                 yield x
                 codes.append(labels)
-                advance(len(x))
+                advance(len(labels))
         self.labels = self._named(np.concatenate(codes))
 
     def first(self, num_examples=FIGURE_EXAMPLES):
@@ -125,12 +151,16 @@ class Data(Model):
                 param_hint=option,
             )
         found, start = {}, 0
-        for x, _ in self._batches(self.batch_size):
-            found |= {i: x[i - start] for i in places if start <= i < start + len(x)}
-            start += len(x)
+        for x, labels in self._batches(self.batch_size):
+            stop = start + len(labels)
+            found |= {i: rows_of(x, i - start) for i in places if start <= i < stop}
+            start = stop
             if start > max(places):
                 break
-        return np.stack([found[i] for i in places])
+        found = [found[i] for i in places]
+        if isinstance(found[0], dict):
+            return {name: np.stack([row[name] for row in found]) for name in found[0]}
+        return np.stack(found)
 
     def write_steps(self, path, index, decoded):
         """Writes decodings `(rows, steps, ...)` with what numbers their first two axes.
@@ -162,12 +192,25 @@ class Data(Model):
 
     def _batches(self, batch_size):
         """Pairs of examples and codes of labels, zeros without labels."""
+        arguments = self.batch_arguments
+        if arguments.get("condition") and not self._labelled:
+            raise click.ClickException(
+                f"The labels of {self.words} are what the model takes as its "
+                "condition, and it has none."
+            )
         batches = self.split.batches(
-            batch_size, with_labels=self._labelled, **self.batch_arguments
+            batch_size, with_labels=self._labelled, **arguments
         ).as_numpy_iterator()
         if self._labelled:
             return batches
         return ((x, np.zeros(len(x), "int64")) for x in batches)
+
+
+def rows_of(x, rows):
+    """Some examples of an array, or of a dictionary of arrays."""
+    if isinstance(x, dict):
+        return {name: array[rows] for name, array in x.items()}
+    return x[rows]
 
 
 def _described(vae):

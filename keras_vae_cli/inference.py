@@ -77,7 +77,7 @@ def reconstruct(output, **data):
         data.save(figure, output)
     else:
         batches = (
-            {"reconstruction": data.vae.reconstruct(x, batch_size=len(x))}
+            {"reconstruction": data.vae.reconstruct(x, data.batch_size)}
             for x in data.batches("Reconstructing")
         )
         data.write(output, batches, data.num_examples, data.feature_names)
@@ -100,11 +100,16 @@ def reconstruct(output, **data):
     "data have them. Or give its mean, which looks better as a picture.  [default: "
     "means of images, draws of all else]",
 )
+@click.option(
+    "--condition",
+    metavar="LABEL",
+    help="Of a conditional_vae: what to make.  [default: all labels in turn]",
+)
 @seed_option
 @output_option(*FIGURES, *ARRAYS)
 @batch_size_option
 @debug_option
-def sample(model, num_samples, draws, seed, output, batch_size):
+def sample(model, num_samples, draws, condition, seed, output, batch_size):
     """Make new data: z is drawn from the prior, and x from p(x|z), or as its mean.
 
     The mean is what the model expects at z: smoother than any example, and the same for
@@ -118,16 +123,22 @@ def sample(model, num_samples, draws, seed, output, batch_size):
         )
     model = open_model(model)
     vae, names = model.vae, model.feature_names
+    given = model.condition(condition, num_samples)
     if draws is None:
         draws = len(vae.data_shape) != 3
     if output.suffix in FIGURES:
         figure = model.keras_vae.plots.samples(
-            vae, num_samples, seed=seed, draws=draws, feature_names=names
+            vae,
+            num_samples,
+            seed=seed,
+            x=given or None,
+            draws=draws,
+            feature_names=names,
         )
         model.save(figure, output)
     else:
         batches = report.counted(
-            vae.sample_batches(num_samples, seed, batch_size=batch_size, draws=draws),
+            vae.sample_batches(num_samples, seed, batch_size, draws, **given),
             "Sampling",
             num_samples,
         )

@@ -224,16 +224,21 @@ def _training_curves(model):
 
 
 def _figure(data, figure):
+    from keras_vae_cli.data import rows_of
+
     plots, vae, names = data.keras_vae.plots, data.vae, data.feature_names
     x, labels = data.first()
     if figure == "latent_space":
         return plots.latent_space(vae, x, labels)
     if figure == "interpolation":
-        pairs = min(len(x) // 2, 4)
+        pairs = min(data.num_examples // 2, 4)
         if not pairs:
             raise click.ClickException("An interpolation needs two examples.")
         return plots.interpolation(
-            vae, x[:pairs], x[pairs : 2 * pairs], feature_names=names
+            vae,
+            rows_of(x, slice(pairs)),
+            rows_of(x, slice(pairs, 2 * pairs)),
+            feature_names=names,
         )
     if figure == "samples":
         return plots.samples(vae, x=x, feature_names=names)

@@ -107,16 +107,18 @@ class Progress:
         self.advance = self.context.enter_context(progress("Training", total))
 
     def update(self, epoch, logs):
-        prefix = "val_" if "val_elbo" in logs else ""
+        prefix = "val_" if "val_loss" in logs else ""
         text = ", ".join(
             f"{label} {logs[prefix + name]:.2f}"
             for label, name in (
-                ("validation ELBO" if prefix else "ELBO", "elbo"),
+                ("ELBO", "elbo"),
                 ("reconstruction", "reconstruction_loss"),
                 ("KL", "kl_loss"),
             )
+            if prefix + name in logs
         )
-        line = f"epoch {epoch}/{self.epochs}  {text} nats"
+        kind = "validation " if prefix else ""
+        line = f"epoch {epoch}/{self.epochs}  {kind}{text} nats"
         if sys.stderr.isatty():
             self.advance(0, line)
         elif epoch % max(1, self.epochs // 10) == 0 or epoch == 1:
@@ -191,6 +193,21 @@ def print_next(run):
         click.echo(f"  {line}")
 
 
+# What models measure of themselves, in words.
+MEASURES = {
+    "elbo": "ELBO",
+    "reconstruction_loss": "reconstruction loss",
+    "kl_loss": "KL",
+    "iwae_bound": "importance-weighted bound",
+    "mutual_information": "mutual information",
+    "total_correlation": "total correlation",
+    "dimension_wise_kl": "dimension-wise KL",
+    "covariance_penalty": "covariance penalty",
+    "mmd": "MMD",
+    "discriminator_loss": "discriminator loss",
+}
+
+
 def print_metrics(data, metrics):
     title = f"{data}: {metrics['num_examples']} examples"
     print_table(title, ["measure", ">value", "unit"], metric_rows(metrics))
@@ -198,24 +215,23 @@ def print_metrics(data, metrics):
 
 def metric_rows(metrics):
     """Measure, value and unit of what `keras_vae.evaluation.evaluate` returns."""
-    error = metrics["elbo_standard_error"]
-    spread = "" if error is None else f" ± {error:.2f}"
     nats = "nats per example"
-    rows = [
-        ("ELBO", f"{metrics['elbo']:.2f}{spread}", nats),
-        ("reconstruction loss", f"{metrics['reconstruction_loss']:.2f}", nats),
-        ("KL", f"{metrics['kl_loss']:.2f}", nats),
-    ]
+    rows = []
+    for name, words in MEASURES.items():
+        if name in metrics:
+            error = metrics.get(f"{name}_standard_error")
+            spread = "" if error is None else f" ± {error:.2f}"
+            rows.append((words, f"{metrics[name]:.2f}{spread}", nats))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
         value = f"{metrics['marginal_log_likelihood']:.2f}"
         rows.append((f"log p(x), {draws} draws", value, nats))
     active = metrics["num_active_units"]
     active = "unknown" if active is None else f"{active} of {metrics['latent_dim']}"
-    rows += [
-        ("active latent dimensions", active, ""),
-        ("bits per dimension", f"{metrics['bits_per_dim']:.3f}", "bits"),
-    ]
+    rows.append(("active latent dimensions", active, ""))
+    if "bits_per_dim" in metrics:
+        value = f"{metrics['bits_per_dim']:.3f}"
+        rows.append(("bits per dimension", value, "bits"))
     if "training_seconds" in metrics:
         epochs = f"{metrics['epochs']} epochs, best {metrics['best_epoch']}"
         rows.append(("training", f"{metrics['training_seconds']:.1f}", f"s ({epochs})"))

@@ -18,7 +18,7 @@ from keras_vae_cli.options import (
 )
 from keras_vae_cli.package import import_keras_vae, silent_stderr, standalone
 
-settings = standalone("runs/settings.py")
+settings = standalone("runs/settings.py", "runs/kinds.py")
 
 INTERRUPTED = 128 + 2  # what a shell tells of a command that Ctrl-C ended
 

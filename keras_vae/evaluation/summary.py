@@ -37,6 +37,9 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         - `num_examples`: examples read;
         - `elbo`, `elbo_standard_error`: mean over the examples, nats, and its error;
         - `reconstruction_loss`, `kl_loss`: means, nats: `elbo` is minus their sum;
+        - what else the model has among its `MEASURES`, means (those of a model without
+          an ELBO instead, with a standard error of `reconstruction_loss`); a statistic
+          of batches depends on `batch_size`;
         - `bits_per_dim`: of the ELBO; see `bits_per_dim`;
         - `kl_per_dimension`: list of means, nats, that add up to `kl_loss`;
         - `num_active_units`, `active_units`: how many latent dimensions are active,
@@ -65,9 +68,9 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     Reference:
         Kingma & Welling, "Auto-Encoding Variational Bayes" (2014), equation 3.
     """
-    checks.check_density(vae)
     estimator = None
     if num_importance_samples is not None:
+        checks.check_density(vae)
         estimator = ImportanceEstimator(vae, num_importance_samples, batch_size, seed)
     seed = checks.check_seed(seed)
     function = vae.graph(_terms, vae.input_spec_structure, SEED_SPEC)
@@ -75,7 +78,7 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     for batch in checks.batches_of("x", x, vae, batch_size):
         values = function(batch, noise.example_seeds(seed, count, num_rows(batch)))
         values = {name: np.float64(value) for name, value in values.items()}
-        _check_finite(values["elbo"], count, vae.likelihood)
+        _check_finite(vae, values, count)
         if estimator is not None:
             estimates = estimator(batch)
             weighted.append(estimates)
@@ -84,19 +87,18 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
             moments.setdefault(name, RunningMoments()).update(value)
         count += num_rows(batch)
 
-    elbo, kl = moments["elbo"], moments["kl"].mean
     active = moments["z_mean"].variance > ACTIVE_VARIANCE if count > 1 else None
-    metrics = {
-        "num_examples": count,
-        "elbo": float(elbo.mean),
-        "elbo_standard_error": elbo.standard_error(),
-        "reconstruction_loss": float(moments["reconstruction_loss"].mean),
-        "kl_loss": float(kl.sum()),
-        "bits_per_dim": float(bits_per_dim(elbo.mean, vae.data_shape)),
-        "kl_per_dimension": kl.tolist(),
-        "num_active_units": None if active is None else int(active.sum()),
-        "active_units": None if active is None else active.tolist(),
-    }
+    metrics = {"num_examples": count}
+    for name in vae.MEASURES:
+        metrics[name] = float(moments[name].mean)
+    main = _main(vae)
+    metrics[f"{main}_standard_error"] = moments[main].standard_error()
+    if "elbo" in metrics:
+        metrics["bits_per_dim"] = float(bits_per_dim(metrics["elbo"], vae.data_shape))
+    if "kl_loss" in metrics:
+        metrics["kl_per_dimension"] = moments["kl"].mean.tolist()
+    metrics["num_active_units"] = None if active is None else int(active.sum())
+    metrics["active_units"] = None if active is None else active.tolist()
     if estimator is not None:
         marginal = moments["marginal_log_likelihood"]
         metrics["num_importance_samples"] = estimator.num_importance_samples
@@ -127,18 +129,25 @@ def _terms(vae, inputs, seed):
     """What is averaged over the examples."""
     terms = vae.deterministic_terms(inputs, seed)
     return {
-        "elbo": terms.elbo,
-        "reconstruction_loss": terms.reconstruction_loss,
+        **dict(zip(vae.MEASURES, vae.measures(terms), strict=True)),
         "kl": terms.kl,
         "z_mean": tf.reshape(terms.q.mean, (-1, vae.latent_dim)),
     }
 
 
-def _check_finite(elbo, start, likelihood):
-    bad = np.flatnonzero(~np.isfinite(elbo))
+def _main(vae):
+    """The measure that says how good a model is."""
+    return "elbo" if "elbo" in vae.MEASURES else "reconstruction_loss"
+
+
+def _check_finite(vae, values, start):
+    name, likelihood = _main(vae), vae.likelihood
+    bad = np.flatnonzero(~np.isfinite(values[name]))
     if len(bad):
+        what = {"elbo": "ELBO"}.get(name, name)
         raise ValueError(
             "`x` should lie in the support of the likelihood "
             f"{likelihood.identifier!r}, {likelihood.support}, and the model's weights "
-            f"be finite. Received: ELBO {elbo[bad[0]]} of example {start + bad[0]}"
+            f"be finite. Received: {what} {values[name][bad[0]]} of example "
+            f"{start + bad[0]}"
         )

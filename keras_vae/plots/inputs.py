@@ -6,8 +6,9 @@ import numpy as np
 
 
 def data(inputs):
-    """The array `x` of the inputs."""
-    return np.asarray(inputs["x"] if isinstance(inputs, Mapping) else inputs)
+    """The array `x` of the inputs, or `None` where there are conditions alone."""
+    x = inputs.get("x") if isinstance(inputs, Mapping) else inputs
+    return None if x is None else np.asarray(x)
 
 
 def take(inputs, rows):

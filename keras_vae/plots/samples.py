@@ -45,7 +45,7 @@ def samples(vae, num_samples=64, seed=0, x=None, feature_names=None, draws=None)
     if images:
         return image_figure(new, math.ceil(math.sqrt(num_samples)), title)
     figure, (axes,) = profile_figure(title, 1, vae, feature_names)
-    if x is not None:
+    if data(x) is not None:
         band = np.quantile(profiles(vae, data(x)), [0.05, 0.95], axis=0)
         style = {"color": GREY, "alpha": 0.4, "linewidth": 0}
         axes.fill_between(

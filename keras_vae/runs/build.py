@@ -7,19 +7,17 @@ import math
 import keras
 import numpy as np
 
-from keras_vae import likelihoods, networks, schedules
-from keras_vae.layers import Standardize
+from keras_vae import likelihoods
 from keras_vae.memory import check_memory
-from keras_vae.models import VAE
-
-SCALED = ("gaussian", "laplace")
+from keras_vae.runs.members import member
 
 
 def build(config, data):
     """The model that settings describe, compiled, in the precision asked for."""
     with _precision(config["mixed_precision"]):
         keras.utils.set_random_seed(config["seed"])
-        model = MODELS[config["model"]](config, data)
+        _check_size(config, data)
+        model = member(config, data)
         model.compile(keras.optimizers.Adam(_learning_rate(config, data)))
         return model
 
@@ -31,60 +29,6 @@ def _learning_rate(config, data):
     return keras.optimizers.schedules.CosineDecay(
         config["learning_rate"], steps * config["epochs"]
     )
-
-
-def _build_vae(config, data):
-    likelihood = likelihoods.get(config["likelihood"])
-    if config["scale"] is not None:
-        likelihood = type(likelihood)(scale=config["scale"])
-    standardize = None
-    if data.is_image:
-        data_mean, _ = data.train.moments(max_examples=10_000)
-    else:
-        # Standardised data have the mean 0.
-        data_mean = np.zeros(data.data_shape, "float32")
-        if config["likelihood"] in SCALED:
-            standardize = Standardize(data.mean, data.scale)
-        else:
-            data_mean = data.mean
-    architecture = {}
-    if config["hidden_units"] is not None:
-        architecture["hidden_units"] = tuple(config["hidden_units"])
-    _check_size(config, data, likelihood)
-    encoder, decoder = networks.get(config["network"])(
-        data.data_shape,
-        config["latent_dim"],
-        likelihood,
-        data_mean=data_mean,
-        seed=config["seed"],
-        **architecture,
-    )
-    steps = data.train.steps_per_epoch(config["batch_size"])
-    warmup_steps = max(1, steps * config["warmup_epochs"])
-    beta, capacity = config["beta"], config["capacity"]
-    if config["beta_schedule"] == "linear":
-        beta = schedules.LinearWarmup(warmup_steps, end=beta)
-    elif config["beta_schedule"] == "cyclical":
-        beta = schedules.Cyclical(
-            steps * config["epochs"], num_cycles=config["num_cycles"], end=beta
-        )
-    if capacity is not None:
-        capacity = schedules.LinearWarmup(warmup_steps, end=capacity)
-    return VAE(
-        encoder,
-        decoder,
-        likelihood=likelihood,
-        beta=beta,
-        capacity=capacity,
-        free_bits=config["free_bits"],
-        num_samples=config["num_samples"],
-        standardize=standardize,
-        seed=config["seed"],
-    )
-
-
-# What builds the model of each name in `settings.MODELS`.
-MODELS = {"vae": _build_vae}
 
 
 def choose_likelihood(data):
@@ -150,13 +94,14 @@ def summary(model, config, data):
         )
 
 
-def _check_size(config, data, likelihood):
+def _check_size(config, data):
     """Refuses what this machine has not the memory for, before work begins.
 
     Counted are the weights of the dense layers, four times (gradient and Adam's two
     moments), and what a step keeps of each layer's values for the gradient.
     """
     inputs = math.prod(data.data_shape)
+    likelihood = likelihoods.get(config["likelihood"])
     outputs = math.prod(likelihood.parameter_shape(data.data_shape))
     hidden = config["hidden_units"] or [256, 256]
     encoder = [inputs, *hidden, 2 * config["latent_dim"]]
@@ -169,7 +114,7 @@ def _check_size(config, data, likelihood):
         16.0 * weights,
         "Make `hidden_units` or `latent_dim` smaller, or the data.",
     )
-    draws = config["num_samples"]
+    draws = config["num_samples"] or 1
     values = sum(encoder) + 2 * draws * sum(decoder)
     check_memory(
         f"A step of {config['batch_size']} examples with {draws} draws each",

@@ -1,170 +1,22 @@
 """The settings of a run: one table, for `runs.train` and for the command line.
 
-This file imports nothing but the standard library, so that the command line can read it
-without the package, whose import takes seconds.
+This file imports nothing but the standard library and `kinds`, so that the command line
+can read it without the package, whose import takes seconds.
 """
 
 import difflib
-import math
-import numbers
-import os
 from typing import Any, NamedTuple
 
-
-class Whole(NamedTuple):
-    """A whole number from `minimum` to `maximum`."""
-
-    minimum: int = 1
-    maximum: float = math.inf
-    name = "N"
-
-    def parse(self, text):
-        return self.check(int(text))
-
-    def check(self, value):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            raise TypeError
-        if not self.minimum <= value <= self.maximum:
-            raise ValueError
-        return int(value)
-
-    def __str__(self):
-        if self.maximum == math.inf:
-            return f"a whole number, {self.minimum} or more"
-        return f"a whole number from {self.minimum} to {self.maximum}"
-
-
-class Number(NamedTuple):
-    """A finite number from `minimum`, itself perhaps not allowed, to below `limit`."""
-
-    minimum: float = 0.0
-    above: bool = False
-    limit: float = math.inf
-    name = "NUMBER"
-
-    def parse(self, text):
-        return self.check(float(text))
-
-    def check(self, value):
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError
-        # Neither holds for nan.
-        enough = value > self.minimum if self.above else value >= self.minimum
-        if not (enough and value < self.limit):
-            raise ValueError
-        return float(value)
-
-    def __str__(self):
-        low = f"above {self.minimum:g}" if self.above else f"{self.minimum:g} or more"
-        high = "finite" if self.limit == math.inf else f"below {self.limit:g}"
-        return f"a number, {low} and {high}"
-
-
-class Choice(tuple):
-    """One of some names."""
-
-    __slots__ = ()
-
-    @property
-    def name(self):
-        return "[" + "|".join(self) + "]"
-
-    def parse(self, text):
-        return self.check(text.lower())
-
-    def check(self, value):
-        if not isinstance(value, str):
-            raise TypeError
-        if value not in self:
-            near = difflib.get_close_matches(value, self, n=1)
-            raise ValueError(f"Did you mean {near[0]!r}?" if near else "")
-        return value
-
-    def __str__(self):
-        return "one of " + ", ".join(repr(str(name)) for name in self)
-
-
-class Text:
-    """A name or a path."""
-
-    name = "TEXT"
-
-    def parse(self, text):
-        return self.check(text)
-
-    def check(self, value):
-        if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-            raise TypeError
-        return os.fspath(value)
-
-    def __str__(self):
-        return "a name or a path"
-
-
-class Sizes:
-    """Sizes of layers: `200,200`."""
-
-    name = "N,N,..."
-
-    def parse(self, text):
-        return self.check([int(size) for size in text.split(",")])
-
-    def check(self, value):
-        return [Whole().check(size) for size in value]
-
-    def __str__(self):
-        return "sizes of layers, as 200,200"
-
-
-class ImageSize:
-    """Height and width: `28` or `28x32`."""
-
-    name = "HEIGHTxWIDTH"
-
-    def parse(self, text):
-        sizes = [int(size) for size in text.lower().split("x")]
-        return self.check(sizes[0] if len(sizes) == 1 else sizes)
-
-    def check(self, value):
-        height, width = [value] * 2 if isinstance(value, int) else value
-        return [Whole().check(height), Whole().check(width)]
-
-    def __str__(self):
-        return "a height and a width, as 28x32, or 28 for both"
-
-
-class Scale:
-    """A positive number, or how the scale is found."""
-
-    found = Choice(("learned", "learned_per_output", "optimal"))
-    name = "NUMBER|" + "|".join(found)
-
-    def parse(self, text):
-        text = text.lower()
-        return self.check(text if text in self.found else float(text))
-
-    def check(self, value):
-        if isinstance(value, str):
-            return self.found.check(value)
-        return Number(above=True).check(value)
-
-    def __str__(self):
-        return f"a positive number or {self.found}"
-
-
-class Switch:
-    """On or off."""
-
-    name = None
-
-    def check(self, value):
-        if not isinstance(value, bool):
-            raise TypeError
-        return value
-
-    def __str__(self):
-        return "True or False"
-
+from keras_vae.runs.kinds import (
+    Choice,
+    ImageSize,
+    Number,
+    Scale,
+    Sizes,
+    Switch,
+    Text,
+    Whole,
+)
 
 FIRST = "0.1.0"  # the version whose runs are the oldest that are read
 
@@ -217,13 +69,67 @@ LIKELIHOODS = Choice(
         "poisson",
     )
 )
-MODELS = Choice(("vae",))
+MODELS = Choice(
+    (
+        "vae",
+        "autoencoder",
+        "iwae",
+        "beta_tcvae",
+        "factor_vae",
+        "dip_vae",
+        "info_vae",
+        "conditional_vae",
+        "hierarchical_vae",
+        "vqvae",
+    )
+)
+PRIORS = Choice(("standard_normal", "mixture", "vamp", "flow"))
 
 # Models whose condition is the label of an example.
 CONDITIONAL = ("conditional_vae",)
 
-# The likelihoods that a setting belongs to.
-BELONGS = {"scale": ("gaussian", "laplace"), "binarize": ("bernoulli",)}
+# What a setting belongs to: another one, and the values of it.
+BELONGS = {
+    "scale": ("likelihood", ("gaussian", "laplace")),
+    "binarize": ("likelihood", ("bernoulli",)),
+    "num_components": ("prior", ("mixture", "vamp")),
+    "gradient": ("model", ("iwae",)),
+    "penalty": ("model", ("beta_tcvae", "factor_vae", "dip_vae", "info_vae")),
+    "latent_dims": ("model", ("hierarchical_vae",)),
+    "num_codes": ("model", ("vqvae",)),
+}
+
+# What models cannot be combined with, and why: everything but the default.
+_NO_KL = "it has no KL"
+_OWN_PRIOR = "its prior is one of codes"
+_OF_A_NORMAL = "what it measures of q(z|x) and p(z) is known of diagonal normals"
+_WEIGHTS = "its parts have weights of their own"
+_BOUND = "its bound weighs whole draws"
+_OWN_LAYERS = "its networks are made of levels, or of a codebook"
+REFUSED = {
+    "autoencoder": {
+        _NO_KL: (
+            "prior",
+            "posterior",
+            "beta",
+            "beta_schedule",
+            "capacity",
+            "free_bits",
+            "num_samples",
+        )
+    },
+    "info_vae": {_WEIGHTS: ("beta", "beta_schedule", "capacity", "free_bits")},
+    "iwae": {_BOUND: ("beta", "beta_schedule", "capacity", "free_bits")},
+    "beta_tcvae": {
+        _OF_A_NORMAL: ("prior", "posterior"),
+        _WEIGHTS: ("beta", "beta_schedule", "capacity", "free_bits"),
+    },
+    "dip_vae": {_OF_A_NORMAL: ("posterior",)},
+    "hierarchical_vae": {_OWN_LAYERS: ("posterior",)},
+    "vqvae": {
+        _OWN_PRIOR: ("prior", "posterior", "capacity", "free_bits", "num_samples"),
+    },
+}
 
 DATA, MODEL, OBJECTIVE, TRAINING, RUN = (
     "Data",
@@ -277,6 +183,24 @@ SETTINGS = {
             "none",
         ),
         Setting("model", MODEL, MODELS, "Kind of model.", "vae", since="0.2.0"),
+        Setting("prior", MODEL, PRIORS, "p(z).", "standard_normal", since="0.2.0"),
+        Setting(
+            "num_components",
+            MODEL,
+            Whole(),
+            "Components of a mixture or vamp prior.",
+            found="100",
+            since="0.2.0",
+        ),
+        Setting(
+            "posterior",
+            MODEL,
+            Choice(("normal", "iaf")),
+            "q(z|x): a diagonal normal, or one that goes through an inverse "
+            "autoregressive flow.",
+            "normal",
+            since="0.2.0",
+        ),
         Setting("network", MODEL, NETWORKS, "Kind of encoder and decoder.", "dense"),
         Setting(
             "hidden_units",
@@ -286,6 +210,22 @@ SETTINGS = {
             found="the network's own",
         ),
         Setting("latent_dim", MODEL, Whole(), "Number of latent dimensions.", 16),
+        Setting(
+            "latent_dims",
+            MODEL,
+            Sizes(),
+            "Those of each level of a hierarchical_vae, the top first.",
+            found="latent_dim, and twice as many",
+            since="0.2.0",
+        ),
+        Setting(
+            "num_codes",
+            MODEL,
+            Whole(2),
+            "Codes of a vqvae, of latent_dim numbers each.",
+            found="128",
+            since="0.2.0",
+        ),
         Setting(
             "likelihood",
             MODEL,
@@ -328,7 +268,30 @@ SETTINGS = {
             "Floor under each latent dimension's KL, in nats.",
             0.0,
         ),
-        Setting("num_samples", OBJECTIVE, Whole(), "Draws of z for each example.", 1),
+        Setting(
+            "num_samples",
+            OBJECTIVE,
+            Whole(),
+            "Draws of z for each example.",
+            found="1, and 5 for iwae",
+        ),
+        Setting(
+            "gradient",
+            OBJECTIVE,
+            Choice(("reparameterized", "doubly_reparameterized")),
+            "Of an iwae: the second is less noisy with many draws.",
+            found="reparameterized",
+            since="0.2.0",
+        ),
+        Setting(
+            "penalty",
+            OBJECTIVE,
+            Number(),
+            "Weight of what the model adds: the total correlation (beta_tcvae, "
+            "factor_vae), covariances of codes (dip_vae), the MMD (info_vae).",
+            found="the model's own",
+            since="0.2.0",
+        ),
         Setting(
             "epochs",
             TRAINING,
@@ -441,15 +404,24 @@ def check_together(settings, spell=in_python):
 
     >>> check_together({"likelihood": "gaussian", "scale": 0.1})
     """
-    likelihood = settings.get("likelihood")
-    for name, likelihoods in BELONGS.items():
+    for name, (owner, owners) in BELONGS.items():
         value = settings.get(name)
-        if value in (None, "none") or likelihood in (None, *likelihoods):
+        # A likelihood that is not given follows the data.
+        other = settings.get(owner) or (owner != "likelihood" and default(owner))
+        if value in (None, "none") or other in (False, *owners):
             continue
         raise ValueError(
-            f"{spell(name)} belongs to the likelihood{'s' * (len(likelihoods) > 1)} "
-            f"{' and '.join(likelihoods)}. Received: {value!r} with {likelihood}"
+            f"{spell(name)} belongs to the {owner}{'s' * (len(owners) > 1)} "
+            f"{' and '.join(owners)}. Received: {value!r} with {other}"
         )
+    model = settings.get("model") or default("model")
+    for reason, names in REFUSED.get(model, {}).items():
+        for name in names:
+            if settings.get(name) not in (None, default(name)):
+                raise ValueError(
+                    f"{spell(name)} does not go with the model {model}: {reason}. "
+                    f"Received: {settings[name]!r}"
+                )
     fractions = ("validation_fraction", "test_fraction")
     if sum(settings.get(name) or 0 for name in fractions) >= 1:
         raise ValueError(
@@ -476,6 +448,11 @@ def check_resumed(given, spell=in_python):
             "A run that is resumed keeps its settings: leave out "
             f"{', '.join(spell(name) for name in fixed)}."
         )
+
+
+def default(name):
+    """The value of a setting that is not given."""
+    return SETTINGS[name].default
 
 
 def defaults():

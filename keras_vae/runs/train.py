@@ -14,7 +14,8 @@ import numpy as np
 from keras_vae import files, likelihoods
 from keras_vae.callbacks import RunRecorder
 from keras_vae.runs import settings
-from keras_vae.runs.build import SCALED, build, choose_likelihood, summary
+from keras_vae.runs.build import build, choose_likelihood, summary
+from keras_vae.runs.members import SCALED
 from keras_vae.runs.report import report
 from keras_vae.runs.run import (
     Run,
@@ -155,6 +156,12 @@ def _check_tensorboard(config):
 
 def _settled(config, data):
     """The settings with what depends on the data filled in, as JSON holds them."""
+    if config["model"] in settings.CONDITIONAL and not data.num_classes:
+        raise ValueError(
+            f"`model` {config['model']} takes the label of each example as its "
+            "condition. Received: data without labels. Mend: subfolders of images or "
+            "`label_column` of a table"
+        )
     likelihood = config["likelihood"]
     if likelihood is None:
         binary = config["binarize"] != "none"
