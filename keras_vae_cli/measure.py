@@ -161,6 +161,12 @@ def evaluate(num_importance_samples, output, **data):
         data.keras_vae.files.write_json(output, metrics)
     report.print_metrics(data.words, {**metrics, "latent_dim": data.vae.latent_dim})
     click.echo(data.keras_vae.evaluation.describe_activity(metrics["active_units"]))
+    if num_importance_samples is not None:
+        words = data.keras_vae.evaluation.describe_reliability(
+            metrics["num_unreliable"], metrics["num_examples"], num_importance_samples
+        )
+        if words is not None:
+            click.echo(words)
 
 
 @click.command(

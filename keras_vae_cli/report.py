@@ -224,8 +224,12 @@ def metric_rows(metrics):
             rows.append((words, f"{metrics[name]:.2f}{spread}", nats))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
-        value = f"{metrics['marginal_log_likelihood']:.2f}"
+        error = metrics["marginal_log_likelihood_standard_error"]
+        spread = "" if error is None else f" ± {error:.2f}"
+        value = f"{metrics['marginal_log_likelihood']:.2f}{spread}"
         rows.append((f"log p(x), {draws} draws", value, nats))
+        size = f"{metrics['effective_sample_size']:.1f} of {draws}"
+        rows.append(("effective sample size", size, "draws"))
     active = metrics["num_active_units"]
     active = "unknown" if active is None else f"{active} of {metrics['latent_dim']}"
     rows.append(("active latent dimensions", active, ""))

@@ -9,7 +9,7 @@ from keras_vae import noise
 from keras_vae.arguments import check_integer
 from keras_vae.distributions import Normal
 from keras_vae.models import checks
-from keras_vae.models.inference import concatenate, num_rows, slices
+from keras_vae.models.inference import concatenate, slices
 from keras_vae.moments import RunningMoments
 from keras_vae.priors import StandardNormal
 
@@ -191,7 +191,7 @@ def _log_prior(vae, z, batch_size):
         _prior_log_prob, tf.TensorSpec((None, *vae.latent_shape), tf.float32, name="z")
     )
     z = np.float32(z).reshape(-1, *vae.latent_shape)
-    parts = [function(z[rows]).numpy() for rows in slices(num_rows(z), batch_size)]
+    parts = [function(z[rows]).numpy() for rows in slices(len(z), batch_size)]
     return np.float64(np.concatenate(parts)), None
 
 

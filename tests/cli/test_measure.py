@@ -60,6 +60,8 @@ def test_evaluate(call, run, tmp_path):
     arguments = ["--split", "TRAIN", "--num-importance-samples", 5]
     result = call("evaluate", run, *arguments)
     assert "1437 examples" in result.stdout and "log p(x), 5 draws" in result.stdout
+    assert "effective sample size" in result.stdout
+    assert "fewer than 5 of 5 draws" in result.stdout  # more are never of equal weight
 
 
 def test_scores_are_those_of_each_example(call, run, tmp_path):

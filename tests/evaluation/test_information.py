@@ -161,7 +161,7 @@ class WidePrior(keras_vae.priors.StandardNormal):
         return keras_vae.priors.Prior.kl(self, q, z)
 
     def log_prob(self, z):
-        return super().log_prob(z / 2) - z.shape[-1] * math.log(2)
+        return super().log_prob(z / 2) - math.prod(z.shape[2:]) * math.log(2)
 
 
 def test_another_prior_has_a_gap_and_no_kl_of_dimensions():
@@ -182,6 +182,24 @@ def test_another_prior_has_a_gap_and_no_kl_of_dimensions():
     assert parts["dimension_wise_kl_standard_error"] is None
     assert parts["dimension_wise_kl_per_dimension"] is None
     json.dumps(parts, allow_nan=False)
+
+
+@pytest.mark.parametrize("prior", ["standard_normal", WidePrior()])
+def test_codes_that_are_maps_are_taken_as_long_vectors(prior):
+    x, z = keras.Input((4, 4, 1)), keras.Input((2, 2, 3))
+    convolution = keras.layers.Conv2D(3, 2, strides=2)
+    z_mean = convolution(x)
+    encoder = keras.Model(x, [z_mean, 0.0 * z_mean - 1.0])
+    decoder = keras.Model(z, keras.layers.Conv2DTranspose(1, 2, strides=2)(z))
+    vae = keras_vae.VAE(encoder, decoder, prior=prior)
+    data = np.random.default_rng(0).uniform(size=(300, 4, 4, 1)).astype("float32")
+    parts = kl_decomposition(vae, data)
+    # The prior of these draws and log q(z|x) make the KL; the model's own has others.
+    scores = vae.score(data)["kl_loss"]
+    error = math.hypot(parts["kl_loss_standard_error"], scores.std() / math.sqrt(300))
+    assert abs(parts["kl_loss"] - scores.mean()) < 4 * error
+    total = parts["mutual_information"] + parts["marginal_kl"]
+    assert total == pytest.approx(parts["kl_loss"])
 
 
 class Heavy(keras_vae.distributions.Normal):

@@ -64,6 +64,21 @@ def test_components_and_pixels_are_beside_the_codes():
     assert result["pca_4"]["accuracy"] == pytest.approx(expected, abs=1 / len(test))
 
 
+def test_components_are_those_of_what_is_not_held_out():
+    """Where the held-out part, or a few rows, have another direction of their own."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    _, test = train_test_split(
+        np.arange(400), test_size=0.25, stratify=labels, random_state=0
+    )
+    x = 0.01 * rng.normal(size=(400, 5))
+    x[:, 1] += 2 * labels  # a variance of 1
+    x[test, 0] += 50 * rng.normal(size=100)
+    x[:50, 2] += 2 * rng.normal(size=50)  # and of 0.5 among all
+    result = linear_readout(x[:, :1], labels, x)["readouts"]
+    assert result["pca_1"]["accuracy"] > 0.95
+
+
 def test_few_labels_are_fewer_of_the_same():
     x, labels = two_clouds(distance=1.0, dim=40)
     many, few, two = (
