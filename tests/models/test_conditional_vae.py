@@ -101,6 +101,20 @@ def test_of_batches_a_wrong_label_stops_training():
     ]
 
 
+class ConditionalIWAE(keras_vae.ConditionalVAE, keras_vae.IWAE):
+    """Two members that differ in different places."""
+
+
+def test_it_goes_together_with_another_objective():
+    parts = networks.dense((12,), 2, hidden_units=(16,), condition_dim=3, seed=0)
+    vae = ConditionalIWAE(*parts, num_classes=3, num_samples=4, seed=0)
+    vae.compile()
+    history = vae.fit(DATA, verbose=0).history
+    assert history["loss"] == pytest.approx([-v for v in history["iwae_bound"]])
+    config = vae.get_config()
+    assert config["num_classes"] == 3 and config["gradient"] == "reparameterized"
+
+
 def test_it_is_saved(tmp_path):
     vae = make()
     vae.save(tmp_path / "model.keras")
