@@ -83,7 +83,7 @@ class ConditionalVAE(VAE):
 
     @property
     def conditions(self):
-        """`tf.TensorSpec` of each input beside x, by name; of labels int32 `(batch,)`."""
+        """`tf.TensorSpec` of each input beside x, by name; of labels `(batch,)`."""
         if getattr(self, "num_classes", None) is None:
             return super().conditions
         return {

@@ -62,8 +62,9 @@ def convolutional(
         `(encoder, decoder)`, two `keras.Model`s: `x`, `(batch, *data_shape)`, to
         `[z_mean, z_log_var]`, each `(batch, latent_dim)`; and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
-        `(batch, *likelihood.parameter_shape(data_shape))`. All float32. With a condition,
-        inputs are `{"x": ..., "condition": ...}` and `{"z": ..., "condition": ...}`.
+        `(batch, *likelihood.parameter_shape(data_shape))`. All float32. With a
+        condition, inputs are the dictionaries `{"x": ..., "condition": ...}` and
+        `{"z": ..., "condition": ...}`.
 
     Raises:
         ValueError: If an argument is out of its range, or an image has fewer than
