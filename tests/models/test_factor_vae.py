@@ -147,7 +147,7 @@ def test_the_discriminator_learns_the_density_ratio():
 def test_the_second_optimizer_is_saved_and_resumed(tmp_path):
     vae = make(keras_vae.FactorVAE, gamma=6.4, **SMALL)
     rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.5)
-    vae.compile("sgd", discriminator_optimizer=keras.optimizers.Adam(rate, 0.4))
+    vae.compile("adam", discriminator_optimizer=keras.optimizers.Adam(rate, 0.4))
     vae.fit(X, batch_size=16, verbose=0)
     vae.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -158,9 +158,8 @@ def test_the_second_optimizer_is_saved_and_resumed(tmp_path):
     for a, b in zip(loaded.optimizer_variables, vae.optimizer_variables, strict=True):
         np.testing.assert_array_equal(a, b)
     assert loaded.gamma == 6.4 and loaded.hidden_units == (16, 16)
-    # The main one keeps no state of the discriminator.
-    assert isinstance(loaded.optimizer, keras.optimizers.SGD)
-    assert not [v for v in loaded.optimizer.variables if "discriminator" in v.path]
+    # The main one keeps no state of the discriminator: that of 10 weights, and a rate.
+    assert len(loaded.optimizer.variables) == 2 + 2 * 10
 
 
 def test_a_given_discriminator_is_saved_with_it(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
+from tests.contracts import two_devices
 from tests.models.members import X, assert_trains_as_vae, make, seeds
 
 
@@ -99,6 +100,14 @@ def test_the_draws_of_the_prior_are_those_of_the_step_and_the_seed():
     assert not np.isin(vae.step_seeds(2, 48), first).all(axis=1).any()
     vae.step.assign(1)
     assert not np.isin(vae.step_seeds(1, 48), first).all(axis=1).any()
+
+
+def test_replicas_have_draws_of_their_own():
+    with two_devices().scope():
+        vae = make(keras_vae.InfoVAE)
+    first, second = two_devices().run(lambda: vae.step_seeds(1, 5)).values
+    np.testing.assert_array_equal(first, vae.step_seeds(1, 5))
+    assert not np.isin(first, second).all(axis=1).any()
 
 
 def test_at_alpha_0_and_weight_0_it_trains_as_vae():
