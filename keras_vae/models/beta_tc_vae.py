@@ -39,7 +39,9 @@ class BetaTCVAE(VAE):
     where z was drawn of q(z|x). The second is unbiased for x and others of the data,
     and exact where the batch is the data set. The paper gives one of the others another
     weight than the rest; this is the average over the choice of that one, with the same
-    expectation and never more variance. The first is too low by up to log N.
+    expectation and never more variance. The first is too low by up to log N, in the
+    joint density and in each z_j's: it serves to train, not to measure, for its
+    total_correlation is too high by up to (latent_dim - 1) log N.
 
     When to use it: for codes of which each dimension means something alone, with less
     loss of reconstruction than a larger `beta` of `VAE` costs. When not: with small

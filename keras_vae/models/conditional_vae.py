@@ -24,7 +24,9 @@ class ConditionalVAE(VAE):
     When to use it: where labels or measurements are known and wanted as knobs: draw a
     3, or encode the style of a digit without which digit it is. When not: where the
     condition of new data is not known, which encoding and the ELBO need too. It costs
-    what a VAE costs. All nats are of p(x|c), not of p(x) or of p(x, c).
+    what a VAE costs. All nats are of p(x|c), not of p(x) or of p(x, c). With another
+    objective: `class ConditionalIWAE(ConditionalVAE, IWAE)`; any member takes networks
+    with conditions that are vectors.
 
     Args:
         encoder: As of `VAE`, with or without an input for the condition.
@@ -81,6 +83,7 @@ class ConditionalVAE(VAE):
 
     @property
     def conditions(self):
+        """`tf.TensorSpec` of each input beside x, by name; of labels `(batch,)`."""
         if getattr(self, "num_classes", None) is None:
             return super().conditions
         return {

@@ -306,7 +306,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         would have drawn.
 
         Args:
-            use: Integer >= 3, another one for each use.
+            use: Integer, another one for each use.
             num_rows: Python int or int32 tensor `()`.
 
         Returns:

@@ -70,7 +70,9 @@ def residual(
         `[z_mean, z_log_var]`, each `(batch, latent_dim)` (and `context`, `(batch,
         context_dim)`, where there is one); and `z`,
         `(batch, latent_dim)`, to the unconstrained parameters,
-        `(batch, *likelihood.parameter_shape(data_shape))`. All float32.
+        `(batch, *likelihood.parameter_shape(data_shape))`. All float32. With a
+        condition, inputs are the dictionaries `{"x": ..., "condition": ...}` and
+        `{"z": ..., "condition": ...}`.
 
     Raises:
         ValueError: If an argument is out of its range, or an image has fewer than

@@ -47,11 +47,11 @@ def test_it_learns_what_the_label_says():
     """Data that are the label and noise: z need say nothing, the samples are right."""
     rng = np.random.default_rng(0)
     p = np.array([0.05, 0.5, 0.95])
-    x = (rng.uniform(size=(600, 12)) < p[np.arange(600) % 3][:, None]).astype("float32")
-    data = {"x": x, "condition": np.arange(600) % 3}
+    labels = np.arange(30_000) % 3
+    x = (rng.uniform(size=(30_000, 12)) < p[labels][:, None]).astype("float32")
     vae = make()
-    vae.compile(keras.optimizers.Adam(0.01))
-    vae.fit(data, epochs=30, verbose=0, validation_data=data)
+    vae.compile(keras.optimizers.Adam(0.02))
+    vae.fit({"x": x, "condition": labels}, batch_size=200, verbose=0)
     means = [vae.sample(200, seed=0, condition=label).mean() for label in range(3)]
     # 2400 values of each label, of which the largest standard error is 0.01.
     np.testing.assert_allclose(means, p, atol=0.05)
@@ -99,6 +99,20 @@ def test_of_batches_a_wrong_label_stops_training():
         True,
         False,
     ]
+
+
+class ConditionalIWAE(keras_vae.ConditionalVAE, keras_vae.IWAE):
+    """Two members that differ in different places."""
+
+
+def test_it_goes_together_with_another_objective():
+    parts = networks.dense((12,), 2, hidden_units=(16,), condition_dim=3, seed=0)
+    vae = ConditionalIWAE(*parts, num_classes=3, num_samples=4, seed=0)
+    vae.compile()
+    history = vae.fit(DATA, verbose=0).history
+    assert history["loss"] == pytest.approx([-v for v in history["iwae_bound"]])
+    config = vae.get_config()
+    assert config["num_classes"] == 3 and config["gradient"] == "reparameterized"
 
 
 def test_it_is_saved(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
+from tests.contracts import two_devices
 from tests.models.members import X, assert_trains_as_vae, make, seeds
 
 
@@ -29,11 +30,10 @@ def test_the_penalty_is_that_of_numpys_covariance(arguments, weights):
     diagonal = np.diag(covariance)
     off_diagonal = np.square(covariance).sum() - np.square(diagonal).sum()
     expected = np.dot(weights, [off_diagonal, np.square(diagonal - 1).sum()])
-    score = vae.score(X)
-    np.testing.assert_allclose(score["covariance_penalty"], expected, rtol=1e-5)
-    vae.compile()
-    loss = vae.evaluate(X, batch_size=48, verbose=0)[0]
-    assert loss == pytest.approx(expected - score["elbo"].mean(), rel=1e-5)
+    terms = vae.deterministic_terms(X, seeds(48))
+    found = terms.further["covariance_penalty"]
+    np.testing.assert_allclose(found, np.full(48, expected), rtol=1e-5)
+    np.testing.assert_allclose(vae.objective(terms), expected - terms.elbo, rtol=1e-5)
 
 
 def test_codes_that_are_maps_are_one_vector():
@@ -47,6 +47,18 @@ def test_codes_that_are_maps_are_one_vector():
 
 def test_at_weight_0_it_trains_as_vae():
     assert_trains_as_vae(make(keras_vae.DIPVAE, lambda_off_diagonal=0.0))
+
+
+def test_on_two_devices_it_is_that_of_each_ones_part():
+    with two_devices().scope():
+        several = make(keras_vae.DIPVAE)
+        several.compile()
+    logs = several.evaluate(X, batch_size=48, verbose=0, return_dict=True)
+    one = make(keras_vae.DIPVAE)
+    parts = [one.score(part)["covariance_penalty"] for part in (X[:24], X[24:])]
+    assert logs["covariance_penalty"] == pytest.approx(np.mean(parts), rel=1e-5)
+    whole = one.score(X)["covariance_penalty"].mean()
+    assert logs["covariance_penalty"] != pytest.approx(whole, rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["i", "ii"])

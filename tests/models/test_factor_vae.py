@@ -147,20 +147,19 @@ def test_the_discriminator_learns_the_density_ratio():
 def test_the_second_optimizer_is_saved_and_resumed(tmp_path):
     vae = make(keras_vae.FactorVAE, gamma=6.4, **SMALL)
     rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.5)
-    vae.compile("sgd", discriminator_optimizer=keras.optimizers.Adam(rate, 0.4))
+    vae.compile("adam", discriminator_optimizer=keras.optimizers.Adam(rate, 0.4))
     vae.fit(X, batch_size=16, verbose=0)
     vae.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     optimizer, expected = loaded.discriminator_optimizer, vae.discriminator_optimizer
     assert optimizer.get_config() == expected.get_config()
     assert int(optimizer.iterations) == 3
-    assert len(optimizer.variables) == 2 + 2 * 6  # iterations, learning rate, moments
+    assert len(optimizer.variables) == 1 + 2 * 6  # iterations and moments
     for a, b in zip(loaded.optimizer_variables, vae.optimizer_variables, strict=True):
         np.testing.assert_array_equal(a, b)
     assert loaded.gamma == 6.4 and loaded.hidden_units == (16, 16)
-    # The main one keeps no state of the discriminator.
-    assert isinstance(loaded.optimizer, keras.optimizers.SGD)
-    assert not [v for v in loaded.optimizer.variables if "discriminator" in v.path]
+    # The main one keeps no state of the discriminator: that of 10 weights, and a rate.
+    assert len(loaded.optimizer.variables) == 2 + 2 * 10
 
 
 def test_a_given_discriminator_is_saved_with_it(tmp_path):
@@ -179,13 +178,14 @@ def test_under_float16_both_optimizers_see_the_gradient_unscaled():
         keras.config.set_dtype_policy(policy)
         vae = make(keras_vae.FactorVAE, **SMALL)
         before = vae.discriminator.get_weights()
-        vae.compile(keras.optimizers.SGD(1e-4), discriminator_optimizer="sgd")
+        sgd = keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1.0)
+        vae.compile(sgd[0], discriminator_optimizer=sgd[1])
         vae.train_on_batch(X)
         after = vae.discriminator.get_weights()
         steps.append([a - b for a, b in zip(after, before, strict=True)])
     for found, expected in zip(*steps, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0.05, atol=1e-5)
-    assert np.abs(steps[0][0]).max() > 1e-4
+        np.testing.assert_allclose(found, expected, rtol=0.05, atol=1e-4)
+    assert np.abs(steps[0][0]).max() > 5e-3
 
 
 def test_settings_and_arguments():

@@ -1,5 +1,6 @@
 """Every model of the family, and every prior, held to the contracts: a row each."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -85,6 +86,30 @@ PRIORS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_models(name):
     check_vae(*MODELS[name])
+
+
+@pytest.mark.parametrize(
+    ("make", "cls", "data"),
+    [
+        (variants.make_iwae, keras_vae.IWAE, X),
+        (variants.make_autoencoder, keras_vae.Autoencoder, X),
+        (
+            variants.make_conditional,
+            keras_vae.ConditionalVAE,
+            {"x": X, "condition": np.eye(3, dtype="float32")[np.arange(40) % 3]},
+        ),
+    ],
+)
+def test_a_variant_of_a_few_lines_learns_what_the_member_does(make, cls, data):
+    short = make()
+    networks = [keras.models.clone_model(n) for n in (short.encoder, short.decoder)]
+    full = cls(*networks, num_samples=short.num_samples, seed=0)
+    full.set_weights(short.get_weights())
+    for vae in (short, full):
+        vae.compile(keras.optimizers.SGD(0.01))
+        vae.fit(data, batch_size=16, shuffle=False, verbose=0)
+    for found, expected in zip(full.get_weights(), short.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("prior", PRIORS)

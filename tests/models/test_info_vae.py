@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
+from tests.contracts import two_devices
 from tests.models.members import X, assert_trains_as_vae, make, seeds
 
 
@@ -34,7 +35,7 @@ def test_the_mmd_is_the_double_loop(kind):
     vae = make(keras_vae.InfoVAE, 3, kernel=kind, scales=scales, num_samples=2)
     x = X[:7]
     terms = vae.deterministic_terms(x, seeds(7))
-    y = np.float64(vae.prior.sample(vae.step_seeds(3, 7), (3,)))
+    y = np.float64(vae.prior.sample(vae.step_seeds(1, 7), (3,)))
     expected = np.mean([loop(kind, scales, np.float64(z), y) for z in terms.z])
     np.testing.assert_allclose(terms.further["mmd"], expected, rtol=1e-4, atol=1e-6)
     loss = vae.objective(terms)
@@ -92,13 +93,21 @@ def test_of_draws_of_the_prior_itself_it_is_0_on_average():
 
 def test_the_draws_of_the_prior_are_those_of_the_step_and_the_seed():
     vae = make(keras_vae.InfoVAE)
-    first = vae.step_seeds(3, 48)
-    np.testing.assert_array_equal(vae.step_seeds(3, 48), first)
-    np.testing.assert_array_equal(vae.step_seeds(3, 5), first[:5])
+    first = vae.step_seeds(1, 48)
+    np.testing.assert_array_equal(vae.step_seeds(1, 48), first)
+    np.testing.assert_array_equal(vae.step_seeds(1, 5), first[:5])
     assert len(np.unique(first, axis=0)) == 48
-    assert not np.isin(vae.step_seeds(4, 48), first).all(axis=1).any()
+    assert not np.isin(vae.step_seeds(2, 48), first).all(axis=1).any()
     vae.step.assign(1)
-    assert not np.isin(vae.step_seeds(3, 48), first).all(axis=1).any()
+    assert not np.isin(vae.step_seeds(1, 48), first).all(axis=1).any()
+
+
+def test_replicas_have_draws_of_their_own():
+    with two_devices().scope():
+        vae = make(keras_vae.InfoVAE)
+    first, second = two_devices().run(lambda: vae.step_seeds(1, 5)).values
+    np.testing.assert_array_equal(first, vae.step_seeds(1, 5))
+    assert not np.isin(first, second).all(axis=1).any()
 
 
 def test_at_alpha_0_and_weight_0_it_trains_as_vae():

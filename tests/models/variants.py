@@ -1,6 +1,7 @@
 """Five variants that prove the seam: each a few lines, and all that `VAE` has.
 
-Members of the package will say the same better; here they show what it takes.
+Members of the package say the same with checks, documents and arguments; here they show
+what it takes.
 """
 
 import math
