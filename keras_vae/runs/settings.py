@@ -207,6 +207,7 @@ LIKELIHOODS = Choice(
         "categorical",
         "continuous_bernoulli",
         "discretized_logistic",
+        "discretized_logistic_mixture",
         "gaussian",
         "laplace",
         "poisson",
