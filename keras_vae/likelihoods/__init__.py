@@ -5,6 +5,9 @@ from keras_vae.likelihoods.bernoulli import Bernoulli
 from keras_vae.likelihoods.categorical import Categorical
 from keras_vae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.likelihoods.discretized_logistic import DiscretizedLogistic
+from keras_vae.likelihoods.discretized_logistic_mixture import (
+    DiscretizedLogisticMixture,
+)
 from keras_vae.likelihoods.gaussian import Gaussian
 from keras_vae.likelihoods.laplace import Laplace
 from keras_vae.likelihoods.location_scale import LocationScale
@@ -16,6 +19,7 @@ __all__ = [
     "Categorical",
     "ContinuousBernoulli",
     "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
     "Gaussian",
     "Laplace",
     "Likelihood",

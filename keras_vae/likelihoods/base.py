@@ -266,8 +266,7 @@ class Likelihood(keras.layers.Layer):
         if not x.shape.is_compatible_with(blocks[0].shape):
             raise ValueError(
                 f"`x` should have the shape {tuple(blocks[0].shape)} that `parameters` "
-                f"of shape {tuple(blocks[0].shape[:-1])} + "
-                f"({self.num_parameters * blocks[0].shape[-1]},) describe. Received: "
+                f"of shape {self.parameter_shape(blocks[0].shape)} describe. Received: "
                 f"x.shape={tuple(x.shape)}"
             )
         inside = self.support.contains(x)
@@ -279,13 +278,7 @@ class Likelihood(keras.layers.Layer):
 
     def _split(self, parameters):
         """The blocks of `parameters`, float32, each of the data's shape."""
-        parameters = _float32(parameters)
-        rank = parameters.shape.rank
-        if rank is None or rank < 2 or None in parameters.shape[1:]:
-            raise ValueError(
-                "`parameters` should have a known shape (batch, "
-                f"*parameter_shape(data_shape)). Received: shape {parameters.shape}"
-            )
+        parameters = float32_parameters(parameters)
         if parameters.shape[-1] % self.num_parameters:
             raise ValueError(
                 f"The last axis of `parameters` should hold {self.num_parameters} "
@@ -293,6 +286,30 @@ class Likelihood(keras.layers.Layer):
                 f"Received: shape {tuple(parameters.shape)}"
             )
         return tf.split(parameters, self.num_parameters, axis=-1)
+
+
+def float32_parameters(parameters):
+    """Parameters as a float32 tensor.
+
+    Args:
+        parameters: Tensor `(batch, *parameter_shape(data_shape))`.
+
+    Raises:
+        ValueError: If only the batch's axis is there, or another is not known.
+
+    Example:
+
+    >>> float32_parameters([[1, 2]]).dtype
+    tf.float32
+    """
+    parameters = _float32(parameters)
+    rank = parameters.shape.rank
+    if rank is None or rank < 2 or None in parameters.shape[1:]:
+        raise ValueError(
+            "`parameters` should have a known shape (batch, "
+            f"*parameter_shape(data_shape)). Received: shape {parameters.shape}"
+        )
+    return parameters
 
 
 def noise_like(make, seed, like, num_draws=None):

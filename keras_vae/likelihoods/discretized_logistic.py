@@ -69,49 +69,72 @@ class DiscretizedLogistic(Likelihood):
         return {**super().get_config(), "levels": self.levels}
 
     def _value_log_prob(self, x, loc, log_scale):
-        # sigmoid(a) - sigmoid(b) = sigmoid(a) * sigmoid(-b) * (1 - exp(b - a)): a
-        # product, so its logarithm loses nothing to cancellation, however far from
-        # `loc` and however small the bin.
-        steps = self.levels - 1
-        level = tf.round(x * steps)
-        per_scale = tf.exp(-soft_bound(log_scale, *LOG_SCALE_RANGE))
-        residual = level / steps - loc
-        half_bin = 0.5 / steps
-        below = -tf.nn.softplus(-(residual + half_bin) * per_scale)
-        above = -tf.nn.softplus((residual - half_bin) * per_scale)
-        between = tf.math.log(-tf.math.expm1(-2.0 * half_bin * per_scale))
-        first, last = level < 0.5, level > steps - 0.5
-        return (
-            tf.where(last, 0.0, below)
-            + tf.where(first, 0.0, above)
-            + tf.where(first | last, 0.0, between)
-        )
+        return level_log_prob(x, loc, log_scale, self.levels)
 
     def _mean(self, loc, log_scale):
-        # The sum of P(x > edge) over the edges between levels, by steps of a bin; in
-        # parts of at most 17 edges, so that memory stays small and no loop is needed.
-        steps = self.levels - 1
-        edges = (np.arange(steps, dtype="float32") + 0.5) / steps
-        per_scale = tf.exp(-soft_bound(log_scale, *LOG_SCALE_RANGE))
-        column, per_scale = tf.reshape(loc, (-1, 1)), tf.reshape(per_scale, (-1, 1))
-        parts = [
-            tf.reduce_sum(tf.sigmoid((column - part) * per_scale), axis=1)
-            for part in np.array_split(edges, -(-steps // 17))
-        ]
-        return tf.reshape(tf.add_n(parts) / steps, tf.shape(loc))
+        return level_mean(loc, log_scale, self.levels)
 
     def _sample(self, loc, log_scale, seed):
         uniform = noise_like(noise.uniform, seed, loc)
-        logit = tf.math.log(uniform) - tf.math.log1p(-uniform)
-        scale = tf.exp(soft_bound(log_scale, *LOG_SCALE_RANGE))
-        x = tf.clip_by_value(loc + scale * logit, 0.0, 1.0)
-        return tf.round(x * (self.levels - 1)) / (self.levels - 1)
+        return draw_level(uniform, loc, log_scale, self.levels)
 
     def _bias(self, data_mean):
         log_scale = np.full_like(data_mean, INITIAL_LOG_SCALE)
+        return [initial_loc(data_mean, log_scale, self.levels), log_scale]
 
-        def mean(loc):
-            blocks = tf.constant(loc, tf.float32), tf.constant(log_scale, tf.float32)
-            return self._mean(*blocks).numpy()
 
-        return [invert(mean, np.clip(data_mean, 1e-3, 1 - 1e-3), -3, 4), log_scale]
+# What mixtures of it are made of too, on tensors; `levels` is an integer.
+
+
+def level_log_prob(x, loc, log_scale, levels):
+    """Log-probability of a level, nats."""
+    # sigmoid(a) - sigmoid(b) = sigmoid(a) * sigmoid(-b) * (1 - exp(b - a)): a product,
+    # so its logarithm loses nothing to cancellation, however far from `loc` and however
+    # small the bin.
+    steps = levels - 1
+    level = tf.round(x * steps)
+    per_scale = tf.exp(-soft_bound(log_scale, *LOG_SCALE_RANGE))
+    residual = level / steps - loc
+    half_bin = 0.5 / steps
+    below = -tf.nn.softplus(-(residual + half_bin) * per_scale)
+    above = -tf.nn.softplus((residual - half_bin) * per_scale)
+    between = tf.math.log(-tf.math.expm1(-2.0 * half_bin * per_scale))
+    first, last = level < 0.5, level > steps - 0.5
+    return (
+        tf.where(last, 0.0, below)
+        + tf.where(first, 0.0, above)
+        + tf.where(first | last, 0.0, between)
+    )
+
+
+def level_mean(loc, log_scale, levels):
+    """The expectation over the levels, for `loc` and `log_scale` of one shape."""
+    # The sum of P(x > edge) over the edges between levels, by steps of a bin; in parts
+    # of at most 17 edges, so that memory stays small and no loop is needed.
+    steps = levels - 1
+    edges = (np.arange(steps, dtype="float32") + 0.5) / steps
+    per_scale = tf.exp(-soft_bound(log_scale, *LOG_SCALE_RANGE))
+    column, per_scale = tf.reshape(loc, (-1, 1)), tf.reshape(per_scale, (-1, 1))
+    parts = [
+        tf.reduce_sum(tf.sigmoid((column - part) * per_scale), axis=1)
+        for part in np.array_split(edges, -(-steps // 17))
+    ]
+    return tf.reshape(tf.add_n(parts) / steps, tf.shape(loc))
+
+
+def draw_level(uniform, loc, log_scale, levels):
+    """The level at which the distribution function passes a number within (0, 1)."""
+    logit = tf.math.log(uniform) - tf.math.log1p(-uniform)
+    scale = tf.exp(soft_bound(log_scale, *LOG_SCALE_RANGE))
+    x = tf.clip_by_value(loc + scale * logit, 0.0, 1.0)
+    return tf.round(x * (levels - 1)) / (levels - 1)
+
+
+def initial_loc(data_mean, log_scale, levels):
+    """The `loc` with which the mean over the levels is a given one; NumPy arrays."""
+
+    def mean(loc):
+        blocks = tf.constant(loc, tf.float32), tf.constant(log_scale, tf.float32)
+        return level_mean(*blocks, levels).numpy()
+
+    return invert(mean, np.clip(data_mean, 1e-3, 1 - 1e-3), -3, 4)

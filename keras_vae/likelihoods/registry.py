@@ -9,6 +9,9 @@ from keras_vae.likelihoods.bernoulli import Bernoulli
 from keras_vae.likelihoods.categorical import Categorical
 from keras_vae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.likelihoods.discretized_logistic import DiscretizedLogistic
+from keras_vae.likelihoods.discretized_logistic_mixture import (
+    DiscretizedLogisticMixture,
+)
 from keras_vae.likelihoods.gaussian import Gaussian
 from keras_vae.likelihoods.laplace import Laplace
 from keras_vae.likelihoods.poisson import Poisson
@@ -22,6 +25,7 @@ _BY_NAME = {
         Laplace,
         Categorical,
         DiscretizedLogistic,
+        DiscretizedLogisticMixture,
         Poisson,
     )
 }
@@ -32,9 +36,10 @@ def get(identifier):
 
     Args:
         identifier: Name (`"bernoulli"`, `"continuous_bernoulli"`, `"gaussian"`,
-            `"laplace"`, `"categorical"`, `"discretized_logistic"`, `"poisson"`), which
-            gives the likelihood with its default arguments; a `Likelihood`; or the
-            config of one, as `keras.saving.serialize_keras_object` returns it.
+            `"laplace"`, `"categorical"`, `"discretized_logistic"`,
+            `"discretized_logistic_mixture"`, `"poisson"`), which gives the likelihood
+            with its default arguments; a `Likelihood`; or the config of one, as
+            `keras.saving.serialize_keras_object` returns it.
 
     Returns:
         `Likelihood`.

@@ -155,6 +155,23 @@ class Levels(Interval):
         )
 
 
+class PixelLevels(Levels):
+    """Levels of images: a value of a colour pixel counts if all three channels do.
+
+    Example:
+
+    >>> PixelLevels(2).contains([[0.0, 1.0, 0.5], [0.0, 1.0, 1.0]]).numpy().tolist()
+    [[False, False, False], [True, True, True]]
+    """
+
+    def contains(self, x):
+        inside = super().contains(x)
+        if inside.shape[-1] != 3:
+            return inside
+        whole = tf.reduce_all(inside, axis=-1, keepdims=True)
+        return tf.broadcast_to(whole, tf.shape(inside))
+
+
 class Counts(Support):
     """The whole numbers from 0 on.
 

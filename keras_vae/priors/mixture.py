@@ -59,7 +59,7 @@ class MixturePrior(Prior):
 
     Reference:
         Bishop, "Pattern Recognition and Machine Learning" (2006), equation 2.188; as a
-        prior, Tomczak & Welling, "VAE with a VampPrior" (2018), equation 10.
+        prior, Tomczak & Welling, "VAE with a VampPrior" (2018), where it is the MoG.
     """
 
     def __init__(self, num_components=10, seed=None, **kwargs):

@@ -64,6 +64,7 @@ LIKELIHOODS = Choice(
         "categorical",
         "continuous_bernoulli",
         "discretized_logistic",
+        "discretized_logistic_mixture",
         "gaussian",
         "laplace",
         "poisson",

@@ -116,7 +116,8 @@ def _check_per_value(likelihood, x, parameters):
     )
     assert not inside[1].flat[0] and inside.sum() >= inside.size - x.shape[-1]
     np.testing.assert_array_equal(found, np.where(inside, values, -np.inf))
-    blocks = np.concatenate([inside] * likelihood.num_parameters, axis=-1)
+    num_blocks = parameters.shape[-1] // x.shape[-1]
+    blocks = np.concatenate([inside] * num_blocks, axis=-1)
     np.testing.assert_array_equal(broken_gradient, np.where(blocks, gradient, 0.0))
 
 

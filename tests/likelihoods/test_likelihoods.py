@@ -44,6 +44,7 @@ class StudentT(likelihoods.LocationScale):
 _rng = np.random.default_rng(0)
 _real = _rng.normal(size=(BATCH, *DATA_SHAPE))
 _unit = _rng.uniform(size=(BATCH, *DATA_SHAPE))
+_colours = _rng.uniform(size=(BATCH, 2, 3))
 _one_hot = np.eye(2)[_rng.integers(2, size=(BATCH, 3))]
 
 # How to make it, and data it can produce.
@@ -83,6 +84,14 @@ ROWS = {
         lambda: likelihoods.DiscretizedLogistic(levels=16),
         np.round(15 * _unit) / 15,
     ),
+    "discretized_logistic_mixture": (
+        lambda: likelihoods.DiscretizedLogisticMixture(num_components=4),
+        np.round(255 * _unit) / 255,
+    ),
+    "discretized_logistic_mixture_of_colours": (
+        lambda: likelihoods.DiscretizedLogisticMixture(num_components=3, levels=16),
+        np.round(15 * _colours) / 15,
+    ),
     "poisson": (likelihoods.Poisson, np.floor(20 * _unit**2)),
 }
 
@@ -93,7 +102,7 @@ def row(request):
     make, x = ROWS[request.param]
     likelihood = make()
     x = x.astype("float32")
-    shape = likelihood.parameter_shape(DATA_SHAPE)
+    shape = likelihood.parameter_shape(x.shape[1:])
     parameters = np.random.default_rng(1).normal(size=(BATCH, *shape))
     parameters = parameters.astype("float32")
     for weight in likelihood.weights:
@@ -107,10 +116,10 @@ def test_contract(row):
 
 
 def test_sample_has_the_mean_it_says(row):
-    likelihood, _, parameters = row
+    likelihood, x, parameters = row
     draws = np.concatenate([parameters[:4]] * 4000)
     sample = likelihood.sample(draws, seed=3).numpy()
-    sample = sample.reshape(4000, 4, *DATA_SHAPE).astype("float64")
+    sample = sample.reshape(4000, 4, *x.shape[1:]).astype("float64")
     error = sample.mean(axis=0) - likelihood.mean(parameters[:4])
     standard_error = sample.std(axis=0) / np.sqrt(4000)
     # 24 values for each row of the table; 5 standard errors: 1e-5 each.

@@ -34,7 +34,7 @@ def test_density_is_that_of_the_posteriors_of_the_pseudo_inputs(weighted):
     weights = np.full(5, 0.2)
     if weighted:
         weights = np.array([0.1, 0.2, 0.3, 0.15, 0.25])
-        prior.logits.assign(np.log(weights))
+        prior.logits.assign(np.log(weights) + 1.7)
     z_mean, z_log_var = vae.encode(prior.pseudo_inputs())
     z = RNG.normal(size=(6, 7, 3)).astype("float32")
     parts = stats.norm.logpdf(z[..., None, :], z_mean, np.exp(z_log_var / 2)).sum(-1)
