@@ -1,6 +1,7 @@
 """Models: `VAE` and its relatives, one class a file."""
 
 from keras_vae.models.elbo_terms import ElboTerms
+from keras_vae.models.hierarchical_vae import HierarchicalVAE
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE", "ElboTerms"]
+__all__ = ["VAE", "ElboTerms", "HierarchicalVAE"]

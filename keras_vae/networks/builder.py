@@ -57,7 +57,16 @@ class Builder:
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
         z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
         z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
-        return keras.Model(x, [z_mean, z_log_var], name=self._named("encoder"))
+        return keras.Model(x, [z_mean, z_log_var], name=self.named("encoder"))
+
+    def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
+        """Two heads: mean and log-variance of a normal distribution of a level."""
+        # A hundredth of what the heads of a single level have: the levels have many
+        # more dimensions between them, and what each adds to the KL adds up.
+        return [
+            self._head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
+            for part in ("z_mean", "z_log_var")
+        ]
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
@@ -68,7 +77,7 @@ class Builder:
         )(head(hidden))
         if self.data_mean is not None:
             head.bias.assign(self.likelihood.initial_bias(self.data_mean).reshape(-1))
-        return keras.Model(z, parameters, name=self._named("decoder"))
+        return keras.Model(z, parameters, name=self.named("decoder"))
 
     def convolutional_decoder(self, z, hidden, kernel_size):
         """The decoder that ends with a convolution: a bias for each channel."""
@@ -83,9 +92,9 @@ class Builder:
         if self.data_mean is not None:
             channel_mean = self.data_mean.mean(axis=(0, 1))
             head.bias.assign(self.likelihood.initial_bias(channel_mean))
-        return keras.Model(z, parameters, name=self._named("decoder"))
+        return keras.Model(z, parameters, name=self.named("decoder"))
 
-    def _head(self, layer_class, units, name, **kwargs):
+    def _head(self, layer_class, units, name, gain=0.1, **kwargs):
         """The linear layer of an end, in float32 under any dtype policy.
 
         exp() of a float16 overflows at 11, and an ELBO is the sum of many terms.
@@ -95,7 +104,7 @@ class Builder:
         # full size a run on MNIST lost all latent dimensions in its first epoch, and
         # with parameters of full size they came back nats later. Not zero: neither
         # end would have a gradient for the layers before it.
-        initializer = self._initializer(0.1, "fan_avg")
+        initializer = self._initializer(gain, "fan_avg")
         return layer_class(
             units, kernel_initializer=initializer, dtype="float32", name=name, **kwargs
         )
@@ -169,7 +178,7 @@ class Builder:
         seed = None if self.random is None else self.random.getrandbits(31)
         return keras.initializers.VarianceScaling(gain, fan, seed=seed)
 
-    def _named(self, name):
+    def named(self, name):
         return name if self.name is None else f"{self.name}_{name}"
 
 
