@@ -38,12 +38,14 @@ from keras_vae import (
 )
 from keras_vae.export import export_saved_models, export_tflite
 from keras_vae.layers import Sampling
-from keras_vae.models import VAE
+from keras_vae.models import VAE, VQVAE, HierarchicalVAE
 from keras_vae.runs import load
 from keras_vae.version import __version__
 
 __all__ = [
     "VAE",
+    "VQVAE",
+    "HierarchicalVAE",
     "Sampling",
     "__version__",
     "callbacks",

@@ -144,6 +144,59 @@ class Delta:
         return tf.zeros(tf.shape(z)[:2])
 
 
+class Quantized(Delta):
+    """One of finitely many points, the vectors of a codebook: a discrete posterior.
+
+    ```
+    q(z|x) = 1 at z,     log_prob(z) = 0
+    ```
+
+    A probability, of which a prior over the codes makes a bound of log p(x).
+
+    Args:
+        z: Tensor `(batch, *latent_shape)`, vectors of the codebook.
+        codes: int32 tensor `(batch, *latent_shape[:-1])`, which they are.
+        encoded: Tensor of the shape of `z`: the encoder's output, before it was
+            quantized.
+        vectors: `z`, with gradients to the codebook instead of the encoder.
+
+    Attributes:
+        parameters: `{"z": ..., "codes": ...}`.
+        mean: `z`.
+
+    Example:
+
+    >>> q = Quantized([[1.0]], [0], tf.constant([[1.5]]), tf.constant([[1.0]]))
+    >>> float(q.commitment[0]), float(q.codebook_loss[0])
+    (0.25, 0.25)
+
+    Reference:
+        van den Oord, Vinyals & Kavukcuoglu, "Neural Discrete Representation Learning"
+        (2017), equations 1 to 3.
+    """
+
+    def __init__(self, z, codes, encoded, vectors):
+        super().__init__(z)
+        self.codes = codes
+        self.parameters["codes"] = codes
+        self._encoded, self._vectors = encoded, vectors
+
+    @property
+    def commitment(self):
+        """`|encoded - z|^2`, `(batch,)`, with a gradient to the encoder alone."""
+        return _squared_distance(self._encoded, tf.stop_gradient(self._vectors))
+
+    @property
+    def codebook_loss(self):
+        """`|encoded - z|^2`, `(batch,)`, with a gradient to the codebook alone."""
+        return _squared_distance(tf.stop_gradient(self._encoded), self._vectors)
+
+
+def _squared_distance(a, b):
+    axes = [*range(1, a.shape.rank)]
+    return tf.reduce_sum(tf.square(a - b), axis=axes)
+
+
 class Transformed:
     """A posterior whose draws go through an invertible transformation.
 
@@ -334,7 +387,9 @@ class Hierarchical:
         groups = []
         for (q, _), shape in zip(self._drawn[1], self._shapes, strict=True):
             kl = divergences.kl_normal_per_dimension(q.mean, q.log_var)
-            kl = tf.reshape(kl, (-1, tf.shape(kl)[-2], math.prod(shape[:-1]), shape[-1]))
+            kl = tf.reshape(
+                kl, (-1, tf.shape(kl)[-2], math.prod(shape[:-1]), shape[-1])
+            )
             groups.append(tf.reduce_mean(tf.reduce_sum(kl, axis=2), axis=0))
         return tf.concat(groups, axis=-1)
 

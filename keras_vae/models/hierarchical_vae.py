@@ -105,9 +105,7 @@ class HierarchicalVAE(VAE):
         given = [inputs[name] for name in self.decoder_conditions]
         # Inference went down the levels: what it came to is decoded.
         parameters = self._decode_state([q.state, *given], training=training)
-        log_likelihood = self.likelihood.log_prob(
-            target, parameters, training=training
-        )
+        log_likelihood = self.likelihood.log_prob(target, parameters, training=training)
         log_likelihood = tf.reshape(log_likelihood, tf.shape(z)[:2])
         log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
         if type(self.prior) is StandardNormal:

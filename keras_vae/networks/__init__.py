@@ -14,6 +14,7 @@ from keras_vae.networks.convolutional import convolutional
 from keras_vae.networks.dense import dense
 from keras_vae.networks.hierarchical_convolutional import hierarchical_convolutional
 from keras_vae.networks.hierarchical_dense import hierarchical_dense
+from keras_vae.networks.quantized_convolutional import quantized_convolutional
 from keras_vae.networks.residual import residual
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "get",
     "hierarchical_convolutional",
     "hierarchical_dense",
+    "quantized_convolutional",
     "residual",
 ]
 

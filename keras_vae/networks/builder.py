@@ -44,6 +44,7 @@ class Builder:
         if seed is not None:
             self.random = random.Random(check_integer("seed", seed, minimum=0))
         self.name = name
+        self.num_blocks = 1  # residual ones, one after another
 
     # The two ends.
 
@@ -55,23 +56,24 @@ class Builder:
 
     def encoder(self, x, hidden):
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
-        z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
-        z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
+        z_mean = self.head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
+        z_log_var = self.head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
         return keras.Model(x, [z_mean, z_log_var], name=self.named("encoder"))
 
     def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
-        """Two heads: mean and log-variance of a normal distribution of a level."""
-        # A hundredth of what the heads of a single level have: the levels have many
-        # more dimensions between them, and what each adds to the KL adds up.
+        """Two heads: mean and log-variance of a level's normal distribution."""
+        # Smaller than the heads of a single level: the levels have many more dimensions
+        # between them, whose KL adds up. With 0.1, that of (14, 14, 4) and (7, 7, 4)
+        # twice went to thousands of nats in the first steps.
         return [
-            self._head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
+            self.head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
             for part in ("z_mean", "z_log_var")
         ]
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
         units = math.prod(self.parameter_shape)
-        head = self._head(layers.Dense, units, name="flat_parameters")
+        head = self.head(layers.Dense, units, name="flat_parameters")
         parameters = layers.Reshape(
             self.parameter_shape, dtype="float32", name="parameters"
         )(head(hidden))
@@ -81,7 +83,7 @@ class Builder:
 
     def convolutional_decoder(self, z, hidden, kernel_size):
         """The decoder that ends with a convolution: a bias for each channel."""
-        head = self._head(
+        head = self.head(
             layers.Conv2D,
             self.parameter_shape[-1],
             kernel_size=kernel_size,
@@ -94,7 +96,7 @@ class Builder:
             head.bias.assign(self.likelihood.initial_bias(channel_mean))
         return keras.Model(z, parameters, name=self.named("decoder"))
 
-    def _head(self, layer_class, units, name, gain=0.1, **kwargs):
+    def head(self, layer_class, units, name, gain=0.1, **kwargs):
         """The linear layer of an end, in float32 under any dtype policy.
 
         exp() of a float16 overflows at 11, and an ELBO is the sum of many terms.
@@ -162,6 +164,25 @@ class Builder:
             cropping = tuple((0, length) for length in excess)
             hidden = layers.Cropping2D(cropping, name=f"{name}_crop")(hidden)
         return hidden
+
+    def residual_block(self, hidden, name):
+        """`h + block(h)`, of three convolutions with half the channels between them."""
+        channels = hidden.shape[-1]
+        branch = self.bottleneck(hidden, channels, name)
+        branch = self.widen(branch, channels, f"{name}_out")
+        return layers.Add(name=f"{name}_add")([hidden, branch])
+
+    def bottleneck(self, hidden, channels, name):
+        """All of such a block but its last convolution."""
+        hidden = layers.Activation(self.activation, name=f"{name}_activation")(hidden)
+        hidden = self.convolution(max(1, channels // 2), 1, f"{name}_conv_1")(hidden)
+        return self.convolution(hidden.shape[-1], 3, f"{name}_conv_2")(hidden)
+
+    def widen(self, hidden, channels, name):
+        """The last convolution, small where there are many blocks."""
+        # Each adds its variance to the sum: together they should add about that of one.
+        scale = 1 / self.num_blocks
+        return self.convolution(channels, 1, name, activate=False, scale=scale)(hidden)
 
     def _gain_and_fan(self):
         return _GAIN_AND_FAN.get(getattr(self.activation, "__name__", None), _HE)

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_vae.arguments import check_integer
-from keras_vae.layers import Reparameterize, TopDown
+from keras_vae.layers import TopDown
 from keras_vae.networks.builder import (
     Builder,
     check_integers,
@@ -117,23 +117,20 @@ def hierarchical_convolutional(
     encoder = keras.Model(x, [top, *features], name=builder.named("encoder"))
 
     posteriors = [builder.top_posterior(top.shape[1:])]
-    updates, index = [], 0
-    z = keras.Input((builder.latent_dim,), name="z")
-    hidden = builder.dense_layers(z, reversed(hidden_units), "level_0")
+    updates, priors = [], []
+    value = keras.Input((builder.latent_dim,), name="value")
+    hidden = builder.dense_layers(value, reversed(hidden_units), "level_0")
     smallest = (*sizes[-1], filters[-1])
     hidden = builder.dense(math.prod(smallest), "level_0_map", activate=False)(hidden)
     hidden = layers.Reshape(smallest, name="level_0_reshape")(hidden)
-    inputs = z
+    inputs = value
     for stage in reversed(range(len(filters))):
         for _ in range(levels[stage]):
             updates.append(keras.Model(inputs, hidden))
-            index += 1
-            state = keras.Input(hidden.shape[1:], name="state")
-            posteriors.append(
-                builder.posterior(state, features[index - 1], latent_channels, index)
-            )
-            z = keras.Input((*state.shape[1:-1], latent_channels), name="z")
-            inputs, hidden = [state, z], builder.update(state, z, index)
+            shape, prefix = hidden.shape[1:], f"level_{len(updates)}"
+            priors.append(builder.prior(shape, latent_channels, prefix))
+            posteriors.append(builder.posterior(shape, latent_channels, prefix))
+            inputs, hidden = builder.update(shape, latent_channels, prefix)
         if stage > 0:
             # To the channels of the stage before.
             hidden = builder.upsample(
@@ -141,7 +138,7 @@ def hierarchical_convolutional(
             )
     updates.append(keras.Model(inputs, hidden))
 
-    top_down = TopDown(updates, posteriors, name="top_down")
+    top_down = TopDown(updates, posteriors, priors, name="top_down")
     z = keras.Input((top_down.latent_dim,), dtype="float32", name="z")
     state = top_down(z)
     hidden = layers.Activation(builder.activation, name="decoder_activation")(state)
@@ -152,48 +149,36 @@ def hierarchical_convolutional(
 class _Levels(Builder):
     """The networks of a level."""
 
-    num_blocks = 1
-
     def top_posterior(self, feature_shape):
         features = keras.Input(feature_shape, name="features")
         q = self.normal(features, self.latent_dim, "level_0_posterior")
         return keras.Model(features, q)
 
-    def posterior(self, state, features, channels, index):
-        """`[h, features]` to `[z_mean, z_log_var]`."""
-        prefix = f"level_{index}_posterior"
-        given = keras.Input(state.shape[1:], name="state")
-        of_x = keras.Input(features.shape[1:], name="features")
-        merged = layers.Concatenate(name=f"{prefix}_merge")([given, of_x])
-        hidden = self.bottleneck(merged, state.shape[-1], prefix)
-        return keras.Model([given, of_x], self.maps(hidden, channels, prefix))
+    def posterior(self, shape, channels, prefix):
+        """`[h, features]` to `[mean, log_var]`."""
+        state = keras.Input(shape, name="state")
+        features = keras.Input(shape, name="features")
+        merged = layers.Concatenate(name=f"{prefix}_merge")([state, features])
+        prefix = f"{prefix}_posterior"
+        hidden = self.bottleneck(merged, shape[-1], prefix)
+        return keras.Model([state, features], self.maps(hidden, channels, prefix))
 
-    def update(self, state, z, index):
-        """`h` and `z` to the next `h`, of the same size."""
-        prefix, channels = f"level_{index}", state.shape[-1]
-        hidden = self.bottleneck(state, channels, f"{prefix}_prior")
-        p = self.maps(hidden, z.shape[-1], f"{prefix}_prior")
-        value = Reparameterize(name=f"{prefix}_value")([*p, z])
-        rest = self.widen(hidden, channels, f"{prefix}_prior_rest")
-        value = self.convolution(channels, 1, f"{prefix}_in", activate=False)(value)
-        hidden = layers.Add(name=f"{prefix}_add")([state, rest, value])
-        return self.residual_block(hidden, f"{prefix}_block")
+    def prior(self, shape, channels, prefix):
+        """`h` to `[mean, log_var, h + r]`."""
+        state = keras.Input(shape, name="state")
+        prefix = f"{prefix}_prior"
+        hidden = self.bottleneck(state, shape[-1], prefix)
+        rest = self.widen(hidden, shape[-1], f"{prefix}_out")
+        rest = layers.Add(name=f"{prefix}_add")([state, rest])
+        return keras.Model(state, [*self.maps(hidden, channels, prefix), rest])
 
-    def residual_block(self, hidden, name):
-        channels = hidden.shape[-1]
-        branch = self.bottleneck(hidden, channels, name)
-        branch = self.widen(branch, channels, f"{name}_out")
-        return layers.Add(name=f"{name}_add")([hidden, branch])
-
-    def bottleneck(self, hidden, channels, name):
-        hidden = layers.Activation(self.activation, name=f"{name}_activation")(hidden)
-        hidden = self.convolution(max(1, channels // 2), 1, f"{name}_conv_1")(hidden)
-        return self.convolution(hidden.shape[-1], 3, f"{name}_conv_2")(hidden)
-
-    def widen(self, hidden, channels, name):
-        # Each adds its variance to the sum: together about that of one.
-        scale = 1 / self.num_blocks
-        return self.convolution(channels, 1, name, activate=False, scale=scale)(hidden)
+    def update(self, shape, channels, prefix):
+        """Inputs `[h, v]` and the next `h`, of the same size."""
+        state = keras.Input(shape, name="state")
+        value = keras.Input((*shape[:-1], channels), name="value")
+        hidden = self.convolution(shape[-1], 1, f"{prefix}_in", activate=False)(value)
+        hidden = layers.Add(name=f"{prefix}_add")([state, hidden])
+        return [state, value], self.residual_block(hidden, f"{prefix}_block")
 
     def maps(self, hidden, channels, prefix):
         return self.normal(hidden, channels, prefix, layers.Conv2D, kernel_size=1)

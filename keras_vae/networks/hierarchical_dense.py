@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_vae.layers import Reparameterize, TopDown
+from keras_vae.layers import TopDown
 from keras_vae.networks.builder import Builder, check_integers
 
 
@@ -85,32 +85,32 @@ def hierarchical_dense(
         features.insert(0, hidden)
     encoder = keras.Model(x, features, name=builder.named("encoder"))
 
-    updates, posteriors, state = [], [], None
+    updates, posteriors, priors, width = [], [], [], None
     for level, (dim, units) in enumerate(zip(latent_dims, hidden_units, strict=True)):
         prefix = f"level_{level}"
-        feature = keras.Input(features[level].shape[1:], name="features")
-        z = keras.Input((dim,), name="z")
+        feature = keras.Input((units[-1],), name="features")
+        value = keras.Input((dim,), name="value")
         if level == 0:
-            posterior = keras.Model(feature, builder.normal(feature, dim, prefix))
-            update = keras.Model(z, builder.dense_layers(z, units[::-1], prefix))
+            q = builder.normal(feature, dim, f"{prefix}_posterior")
+            posteriors.append(keras.Model(feature, q))
+            inputs, hidden = value, value
         else:
-            given = keras.Input((state,), name="state")
-            merged = layers.Concatenate(name=f"{prefix}_merge")([given, feature])
+            state = keras.Input((width,), name="state")
+            merged = layers.Concatenate(name=f"{prefix}_merge")([state, feature])
             merged = builder.dense(units[-1], f"{prefix}_posterior_dense")(merged)
             q = builder.normal(merged, dim, f"{prefix}_posterior")
-            posterior = keras.Model([given, feature], q)
-            p = builder.normal(given, dim, f"{prefix}_prior")
-            value = Reparameterize(name=f"{prefix}_value")([*p, z])
+            posteriors.append(keras.Model([state, feature], q))
+            p = builder.normal(state, dim, f"{prefix}_prior")
+            priors.append(keras.Model(state, p))
+            inputs, hidden = [state, value], value
             if skip:
-                value = layers.Concatenate(name=f"{prefix}_skip")([given, value])
-            hidden = builder.dense_layers(value, units[::-1], prefix)
-            update = keras.Model([given, z], hidden)
-        state = units[0]
-        updates.append(update)
-        posteriors.append(posterior)
+                hidden = layers.Concatenate(name=f"{prefix}_skip")(inputs)
+        hidden = builder.dense_layers(hidden, units[::-1], prefix)
+        updates.append(keras.Model(inputs, hidden))
+        width = units[0]
 
     z = builder.z()
-    state = TopDown(updates, posteriors, name="top_down")(z)
+    state = TopDown(updates, posteriors, priors, name="top_down")(z)
     return encoder, builder.dense_decoder(z, state)
 
 

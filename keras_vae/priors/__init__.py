@@ -3,10 +3,20 @@
 import keras
 
 from keras_vae.arguments import did_you_mean
+from keras_vae.priors.autoregressive_codes import AutoregressiveCodes
 from keras_vae.priors.base import Prior
+from keras_vae.priors.codes import CodesPrior
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.uniform_codes import UniformCodes
 
-__all__ = ["Prior", "StandardNormal", "get"]
+__all__ = [
+    "AutoregressiveCodes",
+    "CodesPrior",
+    "Prior",
+    "StandardNormal",
+    "UniformCodes",
+    "get",
+]
 
 _BY_NAME = {"standard_normal": StandardNormal}
 
