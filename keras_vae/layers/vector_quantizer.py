@@ -94,8 +94,9 @@ class VectorQuantizer(keras.layers.Layer):
             self.total = self.add_weight(
                 name="total", shape=shape, initializer="zeros", **first
             )
+            # A float, like all that a model puts back after a step that was not finite.
             self.step = self.add_weight(
-                name="step", shape=(), dtype="int32", initializer="zeros", **first
+                name="step", shape=(), initializer="zeros", **first
             )
         self.built = True
 
@@ -140,7 +141,11 @@ class VectorQuantizer(keras.layers.Layer):
         Returns:
             Tensor `(..., code_dim)`.
         """
-        return tf.gather(tf.convert_to_tensor(self.codebook), codes)
+        codebook = tf.convert_to_tensor(self.codebook)
+        if self.decay is None:
+            # Of a lookup, optimizers would get a gradient in a form of its own.
+            return tf.tensordot(tf.one_hot(codes, self.num_codes), codebook, 1)
+        return tf.gather(codebook, codes)
 
     def perplexity(self):
         """How many codes are in use, by the moving average of their use.
@@ -175,8 +180,9 @@ class VectorQuantizer(keras.layers.Layer):
 
     def _restart(self, vectors):
         """Codes out of use become vectors of the batch."""
-        seed = tf.stack([tf.constant(self.seed), tf.convert_to_tensor(self.step)])
-        self.step.assign_add(1)
+        seed = tf.stack([self.seed, tf.cast(self.step, tf.int32)])
+        with tf.control_dependencies([vectors]):  # not before there are data
+            self.step.assign_add(1.0)
         rows = tf.cast(tf.shape(vectors)[0], tf.float32)
         place = noise.uniform(seed[None], self.num_codes)[0] * rows
         place = tf.minimum(tf.cast(place, tf.int32), tf.shape(vectors)[0] - 1)

@@ -92,7 +92,8 @@ class HierarchicalVAE(VAE):
         return _top_down_of(self.decoder)
 
     def posterior(self, inputs, training=False):
-        features = self._interface.encoder(inputs, inputs, training)
+        # Keras gives one output alone, not in a list.
+        features = tf.nest.flatten(self._interface.encoder(inputs, inputs, training))
 
         def infer(draw):
             return self.top_down.infer(features, draw, training)
@@ -129,7 +130,7 @@ def _top_down_of(decoder):
 def _check_features(encoder, top_down):
     wanted = [network.inputs[-1].shape for network in top_down.posteriors]
     outputs = [output.shape for output in encoder.outputs]
-    if outputs != wanted or not isinstance(encoder.output, list | tuple):
+    if outputs != wanted or isinstance(encoder.output, dict):
         raise ValueError(
             "`encoder` should return a list of features, one tensor for each level, "
             f"the top first, of the shapes {wanted}. Received: {outputs}"

@@ -22,7 +22,7 @@ def make_hierarchical():
 
 def make_hierarchical_maps():
     networks = keras_vae.networks.hierarchical_convolutional(
-        (6, 6, 1), 2, filters=(4, 6), levels=(1, 1), latent_channels=1, hidden_units=()
+        (6, 6, 1), 2, filters=(4,), levels=(1,), latent_channels=1, hidden_units=()
     )
     return keras_vae.HierarchicalVAE(*networks, seed=0)
 
