@@ -210,9 +210,9 @@ def _log_sums(vae, inputs, seed, num_draws):
     for first in tf.range(0, num_draws, DRAWS_AT_A_TIME):
         # New seeds for these draws; `normal` uses the counters [., 0].
         seeds = noise.threefry2x32(seed, tf.stack([first, 1]))
-        z = q.sample(noise.draws(seeds, DRAWS_AT_A_TIME, vae.latent_shape))
-        log_joint = vae.log_likelihood(inputs, target, z) + vae.prior.log_prob(z)
-        log_weights = tf.cast(log_joint - q.log_prob(z), tf.float64)
+        draws = noise.draws(seeds, DRAWS_AT_A_TIME, vae.latent_shape)
+        terms = vae.terms_of_draws(q, inputs, target, draws)
+        log_weights = tf.cast(terms.log_weights, tf.float64)
         # The last step may draw more than was asked for.
         asked = first + tf.range(DRAWS_AT_A_TIME) < num_draws
         log_weights = tf.where(asked[:, None], log_weights, -math.inf)

@@ -7,6 +7,8 @@ from keras_vae.layers.inverse_autoregressive_flow import InverseAutoregressiveFl
 from keras_vae.layers.masked_dense import MaskedDense
 from keras_vae.layers.sampling import Sampling
 from keras_vae.layers.standardize import Standardize
+from keras_vae.layers.top_down import TopDown
+from keras_vae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AutoregressiveNetwork",
@@ -16,4 +18,6 @@ __all__ = [
     "MaskedDense",
     "Sampling",
     "Standardize",
+    "TopDown",
+    "VectorQuantizer",
 ]

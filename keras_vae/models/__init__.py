@@ -6,18 +6,22 @@ from keras_vae.models.conditional_vae import ConditionalVAE
 from keras_vae.models.dip_vae import DIPVAE
 from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.factor_vae import FactorVAE
+from keras_vae.models.hierarchical_vae import HierarchicalVAE
 from keras_vae.models.info_vae import InfoVAE
 from keras_vae.models.iwae import IWAE
 from keras_vae.models.vae import VAE
+from keras_vae.models.vqvae import VQVAE
 
 __all__ = [
     "DIPVAE",
     "IWAE",
     "VAE",
+    "VQVAE",
     "Autoencoder",
     "BetaTCVAE",
     "ConditionalVAE",
     "ElboTerms",
     "FactorVAE",
+    "HierarchicalVAE",
     "InfoVAE",
 ]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_vae import likelihoods, priors, schedules
 from keras_vae.arguments import check_integer, check_number
-from keras_vae.distributions import Normal, Transformed
+from keras_vae.distributions import Normal, Transformed, for_each_draw
 from keras_vae.layers.sampling import Sampling
 from keras_vae.models import checks, interface
 from keras_vae.models.elbo_terms import ElboTerms
@@ -338,6 +338,21 @@ class VAE(Inference, Saving, Trainer):
             `ElboTerms`.
         """
         q = self.posterior(inputs, training=training)
+        return self.terms_of_draws(q, inputs, target, noise, training)
+
+    def terms_of_draws(self, q, inputs, target, noise, training=False):
+        """The parts of the ELBO for new draws of a posterior that is at hand.
+
+        Args:
+            q: What `posterior` returns for the inputs.
+            inputs: As for `elbo_terms`, and so are the others.
+            target: Tensor `(batch, *data_shape)`.
+            noise: Standard normal, `(num_samples, batch, *latent_shape)`.
+            training: Whether the decoder runs in training mode.
+
+        Returns:
+            `ElboTerms`.
+        """
         z = q.sample(noise)
         log_likelihood = self.log_likelihood(inputs, target, z, training)
         # A prior or a posterior of somebody's own may compute in less than float32.
@@ -358,20 +373,11 @@ class VAE(Inference, Saving, Trainer):
             float32 tensor `(num_samples, batch)`, nats.
         """
         num_samples = z.shape[0]
-
-        def for_each_draw(tensor):
-            if num_samples == 1:
-                return tensor
-            return tf.tile(tensor, (num_samples, *[1] * (tensor.shape.rank - 1)))
-
+        inputs, target = for_each_draw((inputs, target), num_samples)
         parameters = self.decode_parameters(
-            tf.reshape(z, (-1, *self.latent_shape)),
-            tf.nest.map_structure(for_each_draw, inputs),
-            training,
+            tf.reshape(z, (-1, *self.latent_shape)), inputs, training
         )
-        log_prob = self.likelihood.log_prob(
-            for_each_draw(target), parameters, training=training
-        )
+        log_prob = self.likelihood.log_prob(target, parameters, training=training)
         return tf.reshape(log_prob, (num_samples, -1))
 
     def objective(self, terms):

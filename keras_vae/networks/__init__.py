@@ -12,9 +12,20 @@ decoder:  z (batch, latent_dim)   ->  the likelihood's parameters, unconstrained
 from keras_vae.arguments import did_you_mean
 from keras_vae.networks.convolutional import convolutional
 from keras_vae.networks.dense import dense
+from keras_vae.networks.hierarchical_convolutional import hierarchical_convolutional
+from keras_vae.networks.hierarchical_dense import hierarchical_dense
+from keras_vae.networks.quantized_convolutional import quantized_convolutional
 from keras_vae.networks.residual import residual
 
-__all__ = ["convolutional", "dense", "get", "residual"]
+__all__ = [
+    "convolutional",
+    "dense",
+    "get",
+    "hierarchical_convolutional",
+    "hierarchical_dense",
+    "quantized_convolutional",
+    "residual",
+]
 
 _NETWORKS = {
     "dense": dense,

@@ -59,6 +59,7 @@ class Builder:
         if context_dim is not None:
             context_dim = check_integer("context_dim", context_dim, minimum=1)
         self.context_dim = context_dim
+        self.num_blocks = 1  # residual ones, one after another
 
     # The two ends.
 
@@ -89,28 +90,38 @@ class Builder:
 
     def encoder(self, x, hidden):
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
-        z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
-        z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
+        z_mean = self.head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
+        z_log_var = self.head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
         outputs = [z_mean, z_log_var]
         if self.context_dim is not None:
             context = self.dense(self.context_dim, "context", dtype="float32")
             outputs.append(context(hidden))
-        return keras.Model(x, outputs, name=self._named("encoder"))
+        return keras.Model(x, outputs, name=self.named("encoder"))
+
+    def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
+        """Two heads: mean and log-variance of a level's normal distribution."""
+        # Smaller than the heads of a single level: the levels have many more dimensions
+        # between them, whose KL adds up. With 0.1, that of (14, 14, 4) and (7, 7, 4)
+        # twice went to thousands of nats in the first steps.
+        return [
+            self.head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
+            for part in ("z_mean", "z_log_var")
+        ]
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
         units = math.prod(self.parameter_shape)
-        head = self._head(layers.Dense, units, name="flat_parameters")
+        head = self.head(layers.Dense, units, name="flat_parameters")
         parameters = layers.Reshape(
             self.parameter_shape, dtype="float32", name="parameters"
         )(head(hidden))
         if self.data_mean is not None:
             head.bias.assign(self.likelihood.initial_bias(self.data_mean).reshape(-1))
-        return keras.Model(z, parameters, name=self._named("decoder"))
+        return keras.Model(z, parameters, name=self.named("decoder"))
 
     def convolutional_decoder(self, z, hidden, kernel_size):
         """The decoder that ends with a convolution: a bias for each channel."""
-        head = self._head(
+        head = self.head(
             layers.Conv2D,
             self.parameter_shape[-1],
             kernel_size=kernel_size,
@@ -121,9 +132,9 @@ class Builder:
         if self.data_mean is not None:
             channel_mean = self.data_mean.mean(axis=(0, 1))
             head.bias.assign(self.likelihood.initial_bias(channel_mean))
-        return keras.Model(z, parameters, name=self._named("decoder"))
+        return keras.Model(z, parameters, name=self.named("decoder"))
 
-    def _head(self, layer_class, units, name, **kwargs):
+    def head(self, layer_class, units, name, gain=0.1, **kwargs):
         """The linear layer of an end, in float32 under any dtype policy.
 
         exp() of a float16 overflows at 11, and an ELBO is the sum of many terms.
@@ -133,7 +144,7 @@ class Builder:
         # full size a run on MNIST lost all latent dimensions in its first epoch, and
         # with parameters of full size they came back nats later. Not zero: neither
         # end would have a gradient for the layers before it.
-        initializer = self._initializer(0.1, "fan_avg")
+        initializer = self._initializer(gain, "fan_avg")
         return layer_class(
             units, kernel_initializer=initializer, dtype="float32", name=name, **kwargs
         )
@@ -193,6 +204,25 @@ class Builder:
             hidden = layers.Cropping2D(cropping, name=f"{name}_crop")(hidden)
         return hidden
 
+    def residual_block(self, hidden, name):
+        """`h + block(h)`, of three convolutions with half the channels between them."""
+        channels = hidden.shape[-1]
+        branch = self.bottleneck(hidden, channels, name)
+        branch = self.widen(branch, channels, f"{name}_out")
+        return layers.Add(name=f"{name}_add")([hidden, branch])
+
+    def bottleneck(self, hidden, channels, name):
+        """All of such a block but its last convolution."""
+        hidden = layers.Activation(self.activation, name=f"{name}_activation")(hidden)
+        hidden = self.convolution(max(1, channels // 2), 1, f"{name}_conv_1")(hidden)
+        return self.convolution(hidden.shape[-1], 3, f"{name}_conv_2")(hidden)
+
+    def widen(self, hidden, channels, name):
+        """The last convolution, small where there are many blocks."""
+        # Each adds its variance to the sum: together they should add about that of one.
+        scale = 1 / self.num_blocks
+        return self.convolution(channels, 1, name, activate=False, scale=scale)(hidden)
+
     def _gain_and_fan(self):
         return _GAIN_AND_FAN.get(getattr(self.activation, "__name__", None), _HE)
 
@@ -208,7 +238,7 @@ class Builder:
         seed = None if self.random is None else self.random.getrandbits(31)
         return keras.initializers.VarianceScaling(gain, fan, seed=seed)
 
-    def _named(self, name):
+    def named(self, name):
         return name if self.name is None else f"{self.name}_{name}"
 
 

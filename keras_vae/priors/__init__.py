@@ -3,17 +3,23 @@
 import keras
 
 from keras_vae.arguments import did_you_mean
+from keras_vae.priors.autoregressive_codes import AutoregressiveCodes
 from keras_vae.priors.base import Prior
+from keras_vae.priors.codes import CodesPrior
 from keras_vae.priors.flow import FlowPrior
 from keras_vae.priors.mixture import MixturePrior, fit_mixture
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.uniform_codes import UniformCodes
 from keras_vae.priors.vamp import VampPrior
 
 __all__ = [
+    "AutoregressiveCodes",
+    "CodesPrior",
     "FlowPrior",
     "MixturePrior",
     "Prior",
     "StandardNormal",
+    "UniformCodes",
     "VampPrior",
     "fit_mixture",
     "get",

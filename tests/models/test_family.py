@@ -27,6 +27,27 @@ def member(cls, condition_dim=None, **arguments):
     return make
 
 
+def make_hierarchical():
+    units = ((6,), (8,))
+    networks = keras_vae.networks.hierarchical_dense((12,), (2, 3), hidden_units=units)
+    return keras_vae.HierarchicalVAE(*networks, num_samples=2, free_bits=0.01, seed=0)
+
+
+def make_hierarchical_maps():
+    networks = keras_vae.networks.hierarchical_convolutional(
+        (6, 6, 1), 2, filters=(4,), levels=(1,), latent_channels=1, hidden_units=()
+    )
+    return keras_vae.HierarchicalVAE(*networks, seed=0)
+
+
+def make_vqvae():
+    networks = keras_vae.networks.quantized_convolutional(
+        (6, 6, 1), 2, filters=(4, 6), num_blocks=1
+    )
+    prior = keras_vae.priors.AutoregressiveCodes(5, hidden_units=(8,))
+    return keras_vae.VQVAE(*networks, quantizer=5, prior=prior, seed=0)
+
+
 MODELS = {
     "vae": (variants.make_plain, X, True),
     "maps": (variants.make_maps, IMAGES, True),
@@ -59,11 +80,12 @@ MODELS = {
         ("loss", "covariance_penalty"),
     ),
     "info": (member(keras_vae.InfoVAE), X, True, ("loss", "mmd")),
-    "flow": (variants.make_flow, X, True),
-    "hierarchical": (variants.make_hierarchical, X, True),
     "flow posterior and prior": (made.make_flows, X, True),
     "vamp": (made.make_vamp, X, True),
     "mixture of maps": (made.make_mixture, IMAGES, True),
+    "hierarchical": (make_hierarchical, X, True),
+    "hierarchical maps": (make_hierarchical_maps, IMAGES, True),
+    "vqvae": (make_vqvae, IMAGES, True),
 }
 PRIORS = {
     "standard_normal": (priors.StandardNormal, (3,), None),
