@@ -38,7 +38,8 @@ def kl_decomposition(vae, x, num_samples=1, batch_size=128, seed=0):
     examples come from they are biased: each z meets its own q(z|x) in the mixture, so
     that mutual information is at most log n (near that it says "at least so much"),
     and total correlation and marginal KL are too high as long as n is small for the
-    number of dimensions. Compare models at equal n.
+    number of dimensions. The standard errors do not know of that. Compare models at
+    equal n.
 
     The time grows as n^2 times the latent dimensions (n = 10,000 and 16 dimensions:
     half a minute); the memory does not.

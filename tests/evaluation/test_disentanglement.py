@@ -100,9 +100,9 @@ def test_random_codes_say_nothing():
     assert sap(codes, factors) < 15 / 20_000  # R^2 n is a chi-squared
     score, error = factor_vae_score(codes, factors)
     assert abs(score - 0.5) < 4 * error
-    result = dci(codes, factors)
+    result = dci(codes[::4], factors[::4])
     chance = abs(result.informativeness - 1 / 4)
-    assert chance < 4 * result.informativeness_standard_error < 0.03
+    assert chance < 4 * result.informativeness_standard_error < 0.05
     assert result.disentanglement < 0.01 and result.completeness < 0.01
 
 

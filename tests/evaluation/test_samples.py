@@ -189,7 +189,7 @@ def test_features_of_tables_count_the_same_whatever_their_unit():
 def test_a_classifier_of_labelled_data_knows_them_and_follows_from_its_seed(
     digits, as_images, monkeypatch
 ):
-    monkeypatch.setattr("keras_vae.evaluation.features.STEPS", 250)
+    monkeypatch.setattr("keras_vae.evaluation.features.STEPS", 150)
     x, labels = digits.x, digits.labels
     x = x if as_images else x.reshape(len(x), -1)
     keras.utils.set_random_seed(1)
