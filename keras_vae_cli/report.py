@@ -193,18 +193,20 @@ def print_next(run):
         click.echo(f"  {line}")
 
 
-# What models measure of themselves, in words.
+NATS = "nats per example"
+# What models measure of themselves, in words, and the unit.
 MEASURES = {
-    "elbo": "ELBO",
-    "reconstruction_loss": "reconstruction loss",
-    "kl_loss": "KL",
-    "iwae_bound": "importance-weighted bound",
-    "mutual_information": "mutual information",
-    "total_correlation": "total correlation",
-    "dimension_wise_kl": "dimension-wise KL",
-    "covariance_penalty": "covariance penalty",
-    "mmd": "MMD",
-    "discriminator_loss": "discriminator loss",
+    "elbo": ("ELBO", NATS),
+    "reconstruction_loss": ("reconstruction loss", NATS),
+    "kl_loss": ("KL", NATS),
+    "iwae_bound": ("importance-weighted bound", NATS),
+    "mutual_information": ("mutual information", "nats"),
+    "total_correlation": ("total correlation", "nats"),
+    "dimension_wise_kl": ("dimension-wise KL", "nats"),
+    "covariance_penalty": ("covariance penalty", ""),
+    "mmd": ("MMD", ""),
+    "discriminator_loss": ("discriminator loss", "nats"),
+    "perplexity": ("perplexity", "codes in use"),
 }
 
 
@@ -215,19 +217,18 @@ def print_metrics(data, metrics):
 
 def metric_rows(metrics):
     """Measure, value and unit of what `keras_vae.evaluation.evaluate` returns."""
-    nats = "nats per example"
     rows = []
-    for name, words in MEASURES.items():
+    for name, (words, unit) in MEASURES.items():
         if name in metrics:
             error = metrics.get(f"{name}_standard_error")
             spread = "" if error is None else f" ± {error:.2f}"
-            rows.append((words, f"{metrics[name]:.2f}{spread}", nats))
+            rows.append((words, f"{metrics[name]:.2f}{spread}", unit))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
         error = metrics["marginal_log_likelihood_standard_error"]
         spread = "" if error is None else f" ± {error:.2f}"
         value = f"{metrics['marginal_log_likelihood']:.2f}{spread}"
-        rows.append((f"log p(x), {draws} draws", value, nats))
+        rows.append((f"log p(x), {draws} draws", value, NATS))
         size = f"{metrics['effective_sample_size']:.1f} of {draws}"
         rows.append(("effective sample size", size, "draws"))
     active = metrics["num_active_units"]

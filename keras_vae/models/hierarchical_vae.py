@@ -70,12 +70,9 @@ class HierarchicalVAE(VAE):
         Outperform Them on Images" (2021), section 3.
     """
 
+    UNUSED = {"flow": "a flow is for a posterior of one level, and it has several"}
+
     def __init__(self, encoder, decoder, **kwargs):
-        if kwargs.get("flow") is not None:
-            raise ValueError(
-                "`flow` is for a posterior of one level. Received: "
-                f"flow={kwargs['flow']!r}. Mend: leave it out, and have more levels"
-            )
         super().__init__(encoder, decoder, **kwargs)
         top_down = _top_down_of(decoder)
         _check_features(encoder, top_down)

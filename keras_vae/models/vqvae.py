@@ -75,6 +75,7 @@ class VQVAE(VAE):
     """
 
     MEASURES = (*VAE.MEASURES, "perplexity")
+    UNUSED = {"flow": "its codes are points, and a flow transforms a density"}
 
     def __init__(
         self,
@@ -86,11 +87,6 @@ class VQVAE(VAE):
         prior=None,
         **kwargs,
     ):
-        if kwargs.get("flow") is not None:
-            raise ValueError(
-                "`flow` is for a posterior with a density. Received: "
-                f"flow={kwargs['flow']!r}. Mend: leave it out"
-            )
         if not isinstance(quantizer, VectorQuantizer):
             quantizer = VectorQuantizer(quantizer)
         if prior is None:

@@ -20,6 +20,8 @@ CLASSES = {
     "dip_vae": models.DIPVAE,
     "info_vae": models.InfoVAE,
     "conditional_vae": models.ConditionalVAE,
+    "hierarchical_vae": models.HierarchicalVAE,
+    "vqvae": models.VQVAE,
 }
 # The argument of each class that the setting `penalty` is.
 PENALTIES = {
@@ -64,6 +66,8 @@ def member(config, data):
         arguments["dataset_size"] = data.train.num_examples
     if name in settings.CONDITIONAL:
         arguments["num_classes"] = data.num_classes
+    if name == "vqvae":
+        arguments["quantizer"] = config["num_codes"] or 128
     built = _networks(config, data, likelihood, data_mean)
     return CLASSES[name](*built, **arguments)
 
@@ -87,16 +91,26 @@ def units(config, data):
 
 
 def _networks(config, data, likelihood, data_mean):
-    more = {}
+    build, latent_dim, more = networks.get(config["network"]), config["latent_dim"], {}
     if config["hidden_units"] is not None:
         more["hidden_units"] = tuple(config["hidden_units"])
     if config["posterior"] == "iaf":
         more["context_dim"] = CONTEXT_DIM
     if config["model"] in settings.CONDITIONAL:
         more["condition_dim"] = data.num_classes
-    return networks.get(config["network"])(
+    if config["model"] == "vqvae":
+        build = networks.quantized_convolutional
+        more.pop("hidden_units", None)
+    elif config["model"] == "hierarchical_vae":
+        build = networks.hierarchical_convolutional
+        if config["network"] == "dense":
+            build = networks.hierarchical_dense
+            latent_dim = config["latent_dims"] or [latent_dim, 2 * latent_dim]
+            units = more.get("hidden_units", (256,))
+            more["hidden_units"] = (units,) * len(latent_dim)
+    return build(
         data.data_shape,
-        config["latent_dim"],
+        latent_dim,
         likelihood,
         data_mean=data_mean,
         seed=config["seed"],

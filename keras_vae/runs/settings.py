@@ -202,7 +202,13 @@ SETTINGS = {
             "normal",
             since="0.2.0",
         ),
-        Setting("network", MODEL, NETWORKS, "Kind of encoder and decoder.", "dense"),
+        Setting(
+            "network",
+            MODEL,
+            NETWORKS,
+            "Kind of encoder and decoder; of a vqvae always convolutional.",
+            "dense",
+        ),
         Setting(
             "hidden_units",
             MODEL,
@@ -423,6 +429,18 @@ def check_together(settings, spell=in_python):
                     f"{spell(name)} does not go with the model {model}: {reason}. "
                     f"Received: {settings[name]!r}"
                 )
+    network = settings.get("network") or default("network")
+    if settings.get("latent_dims") is not None and network != "dense":
+        raise ValueError(
+            f"{spell('latent_dims')} belongs to the network dense: the levels of "
+            f"another one are maps. Received: {settings['latent_dims']!r} with "
+            f"{network}"
+        )
+    if settings.get("hidden_units") is not None and model == "vqvae":
+        raise ValueError(
+            f"{spell('hidden_units')} does not go with the model vqvae: it has "
+            f"convolutions alone. Received: {settings['hidden_units']!r}"
+        )
     fractions = ("validation_fraction", "test_fraction")
     if sum(settings.get(name) or 0 for name in fractions) >= 1:
         raise ValueError(

@@ -167,6 +167,8 @@ def _settled(config, data):
         binary = config["binarize"] != "none"
         likelihood = "bernoulli" if binary else choose_likelihood(data)
     config = {**config, "likelihood": likelihood}
+    if config["model"] == "vqvae":
+        config["network"] = "convolutional"
     settings.check_together(config)
     scale = (config["scale"] or "learned") if likelihood in SCALED else None
     if data.description["source"] != config["dataset"] and os.path.exists(

@@ -20,6 +20,8 @@ def digits():
 
 def built(digits, **given):
     config = settings.defaults() | SMALL | {"likelihood": "bernoulli"} | given
+    if config["model"] == "vqvae":
+        config["hidden_units"] = None
     settings.check_together(config)
     return build(config, digits)
 
@@ -77,6 +79,24 @@ def test_pseudo_inputs_begin_as_examples(digits):
     assert np.all(distance < 0.05)
 
 
+def test_levels_and_codes(digits):
+    vae = built(digits, model="hierarchical_vae", latent_dims=[2, 3, 5])
+    assert vae.top_down.latent_shapes == [(2,), (3,), (5,)]
+    vae = built(digits, model="hierarchical_vae", network="residual")
+    assert vae.top_down.latent_shapes[0] == (2,)
+    assert len(vae.top_down.latent_shapes[-1]) == 3
+    vae = built(digits, model="vqvae", num_codes=7)
+    assert vae.quantizer.num_codes == 7 and vae.latent_shape[-1] == 2
+    for given, message in (
+        ({"model": "hierarchical_vae", "network": "residual"}, "`latent_dims` belongs"),
+        ({"model": "vae"}, "`latent_dims` belongs to the model hierarchical_vae"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            built(digits, latent_dims=[2, 3], **given)
+    with pytest.raises(ValueError, match="`hidden_units` does not go with.*vqvae"):
+        settings.check_together({"model": "vqvae", "hidden_units": [3]})
+
+
 def test_what_a_model_refuses_is_told_before_it_is_built():
     for name in settings.MODELS:
         unused = set(members.CLASSES[name].UNUSED)
@@ -121,6 +141,14 @@ def test_every_setting_of_the_model_reaches_its_class():
     known |= {"dataset_size", "num_classes"}  # known of the data
     by_python_alone = {"alpha", "gamma", "estimator", "kind", "lambda_diagonal"}
     by_python_alone |= {"kernel", "scales", "discriminator"}
+    by_python_alone |= {"quantizer", "commitment"}
     for cls in {*members.CLASSES.values(), keras_vae.VAE}:
         names = set(inspect.signature(cls).parameters)
         assert names <= known | by_python_alone, cls
+
+
+def test_every_measure_has_words():
+    from keras_vae_cli import report
+
+    for cls in members.CLASSES.values():
+        assert set(cls.MEASURES) <= set(report.MEASURES), cls
