@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 PICTURE = HERE.parent / "docs" / "mnist.png"
 COMMANDS = [
     "--network dense --latent-dim 50 --binarize dynamic --epochs 40",
-    "--network convolutional --latent-dim 50 --binarize dynamic --epochs 5",
+    "--network convolutional --latent-dim 50 --binarize dynamic --epochs 5 "
+    "--learning-rate 0.003 --learning-rate-schedule cosine",
 ]
 BEGIN = "<!-- results: written by benchmarks/mnist.py -->"
 END = "<!-- end of results -->"
