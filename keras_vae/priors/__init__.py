@@ -7,6 +7,7 @@ from keras_vae.priors.autoregressive_codes import AutoregressiveCodes
 from keras_vae.priors.base import Prior
 from keras_vae.priors.codes import CodesPrior
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.top_level import TopLevel
 from keras_vae.priors.uniform_codes import UniformCodes
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "CodesPrior",
     "Prior",
     "StandardNormal",
+    "TopLevel",
     "UniformCodes",
     "get",
 ]
