@@ -1,4 +1,4 @@
-"""Five variants that prove the seam: each a few lines, and all that `VAE` has.
+"""Variants that prove the seam: each a few lines, and all that `VAE` has.
 
 Members of the package will say the same better; here they show what it takes.
 """
@@ -9,9 +9,8 @@ import keras
 import tensorflow as tf
 
 import keras_vae
-from keras_vae import noise
 from keras_vae.distributions import Delta, Normal, Transformed
-from keras_vae.priors import Prior, StandardNormal
+from keras_vae.priors import StandardNormal
 
 register = keras.saving.register_keras_serializable("variants")
 
@@ -70,58 +69,6 @@ class FlowVAE(keras_vae.VAE):
         )
 
 
-class Chain:
-    """top, then bottom given top, with both in one z."""
-
-    def __init__(self, top, bottom_given):
-        self.top, self.bottom_given, self.parameters = top, bottom_given, top.parameters
-        self.mean = tf.concat([top.mean, bottom_given(top.mean).mean], -1)
-
-    def sample(self, noise):
-        noise_top, noise_bottom = tf.split(noise, 2, axis=-1)
-        top = self.top.sample(noise_top)
-        return tf.concat([top, self.bottom_given(top).sample(noise_bottom)], -1)
-
-    def log_prob(self, z):
-        top, bottom = tf.split(z, 2, axis=-1)
-        return self.top.log_prob(top) + self.bottom_given(top).log_prob(bottom)
-
-
-@register
-class ChainPrior(Prior):
-    def build(self, latent_shape):
-        size = latent_shape[-1] // 2
-        self.layer = keras.layers.Dense(2 * size, dtype="float32")
-        self.layer.build((None, size))
-        self.chain = Chain(Normal(*tf.zeros((2, 1, size))), self.bottom_given)
-
-    def bottom_given(self, top):
-        return Normal(*tf.split(self.layer(top), 2, axis=-1))
-
-    def log_prob(self, z):
-        return self.chain.log_prob(z)
-
-    def sample(self, seed, latent_shape):
-        return self.chain.sample(noise.draws(seed, 1, latent_shape))[0]
-
-
-@register
-class HierarchicalVAE(keras_vae.VAE):
-    """Sonderby et al. (2016), two levels: precision-weighted, inference shared with
-    generation. The encoder returns the top's and the bottom's mean and log-variance."""
-
-    def posterior(self, inputs, training=False):
-        top_mean, top_log_var, *bottom = self.encoder(inputs, training=training)
-
-        def bottom_given(top):
-            p, of_x = self.prior.bottom_given(top), Normal(*bottom)
-            a, b = tf.exp(-p.log_var), tf.exp(-of_x.log_var)
-            mean = (p.mean * a + of_x.mean * b) / (a + b)
-            return Normal(mean, -tf.math.log(a + b))
-
-        return Chain(Normal(top_mean, top_log_var), bottom_given)
-
-
 # What they are made of, for tests.
 
 
@@ -164,11 +111,6 @@ def make_autoencoder():
 
 def make_flow():
     return FlowVAE(_encoder(12, 4, 4), _decoder(12, 4), seed=0)
-
-
-def make_hierarchical():
-    networks = _encoder(12, 2, 2, 2, 2), _decoder(12, 4)
-    return HierarchicalVAE(*networks, prior=ChainPrior(), seed=0)
 
 
 def make_maps():
