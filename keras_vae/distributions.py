@@ -371,7 +371,13 @@ class Hierarchical:
             levels = zip(posteriors, parts, strict=True)
         return tf.add_n([q.log_prob(part) for q, part in levels])
 
-    def kl_standard_normal(self):
+    @property
+    def top(self):
+        """The posterior of the top level, a `Normal` of `(batch, dim)`."""
+        _, levels = self._drawn
+        return levels[0][0] if levels else self._infer(_draw_mean)[1][0]
+
+    def kl_of_levels(self):
         """KL(q(z|x) || N(0, I)), of each level in closed form given those above it.
 
         ```
@@ -381,17 +387,20 @@ class Hierarchical:
         with the expectation over the draws that `sample` made last.
 
         Returns:
-            Tensor `(batch, groups)`, nats: a group for each dimension of a level of
-            vectors, and for each channel of a level of maps.
+            List of tensors `(batch, groups)`, nats: a group for each dimension of a
+            level of vectors, and for each channel of a level of maps.
         """
-        groups = []
-        for (q, _), shape in zip(self._drawn[1], self._shapes, strict=True):
-            kl = divergences.kl_normal_per_dimension(q.mean, q.log_var)
-            kl = tf.reshape(
-                kl, (-1, tf.shape(kl)[-2], math.prod(shape[:-1]), shape[-1])
-            )
-            groups.append(tf.reduce_mean(tf.reduce_sum(kl, axis=2), axis=0))
-        return tf.concat(groups, axis=-1)
+        return [
+            _kl_of_groups(q, shape)
+            for (q, _), shape in zip(self._drawn[1], self._shapes, strict=True)
+        ]
+
+
+def _kl_of_groups(q, shape):
+    *places, channels = shape
+    kl = divergences.kl_normal_per_dimension(q.mean, q.log_var)
+    kl = tf.reshape(kl, (-1, tf.shape(kl)[-2], math.prod(places), channels))
+    return tf.reduce_mean(tf.reduce_sum(kl, axis=2), axis=0)
 
 
 def _draw_mean(_, q):

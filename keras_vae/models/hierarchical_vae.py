@@ -1,13 +1,16 @@
 """The VAE with several levels of latent variables."""
 
+import math
+
 import keras
 import tensorflow as tf
 
+from keras_vae import priors
 from keras_vae.distributions import Hierarchical, for_each_draw
 from keras_vae.layers.top_down import TopDown
 from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.vae import VAE
-from keras_vae.priors import StandardNormal
+from keras_vae.priors import StandardNormal, TopLevel
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -42,6 +45,8 @@ class HierarchicalVAE(VAE):
         decoder: Functional Keras model, `z` `(batch, total_dim)` -> parameters of
             p(x|z), that takes z through one `TopDown` layer. Conditions, as in `VAE`,
             join below it.
+        prior: Name or instance of a `keras_vae.priors.Prior`, of the top level's code;
+            those below keep the standard normal (`keras_vae.priors.TopLevel`).
         **kwargs: Arguments of `VAE`, but `flow`.
 
     Attributes:
@@ -72,10 +77,13 @@ class HierarchicalVAE(VAE):
 
     UNUSED = {"flow": "a flow is for a posterior of one level, and it has several"}
 
-    def __init__(self, encoder, decoder, **kwargs):
-        super().__init__(encoder, decoder, **kwargs)
+    def __init__(self, encoder, decoder, *, prior="standard_normal", **kwargs):
         top_down = _top_down_of(decoder)
         _check_features(encoder, top_down)
+        prior = priors.get(prior)
+        if not isinstance(prior, StandardNormal | TopLevel):
+            prior = TopLevel(prior, math.prod(top_down.latent_shapes[0]))
+        super().__init__(encoder, decoder, prior=prior, **kwargs)
         # What decodes the last state. A method, which Keras does not track: its layers
         # are the decoder's, and saved with that.
         after = {spec.name: spec for spec in decoder.inputs[1:]}
@@ -106,10 +114,7 @@ class HierarchicalVAE(VAE):
         log_likelihood = self.likelihood.log_prob(target, parameters, training=training)
         log_likelihood = tf.reshape(log_likelihood, tf.shape(z)[:2])
         log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
-        if type(self.prior) is StandardNormal:
-            kl = q.kl_standard_normal()
-        else:
-            kl = tf.cast(self.prior.kl(q, z), tf.float32)
+        kl = tf.cast(self.prior.kl(q, z), tf.float32)
         return ElboTerms(q, z, log_likelihood, kl, log_likelihood + log_ratio)
 
 

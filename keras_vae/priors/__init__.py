@@ -9,6 +9,7 @@ from keras_vae.priors.codes import CodesPrior
 from keras_vae.priors.flow import FlowPrior
 from keras_vae.priors.mixture import MixturePrior, fit_mixture
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.top_level import TopLevel
 from keras_vae.priors.uniform_codes import UniformCodes
 from keras_vae.priors.vamp import VampPrior
 
@@ -19,6 +20,7 @@ __all__ = [
     "MixturePrior",
     "Prior",
     "StandardNormal",
+    "TopLevel",
     "UniformCodes",
     "VampPrior",
     "fit_mixture",

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae import divergences, noise
-from keras_vae.distributions import Normal
+from keras_vae.distributions import Hierarchical, Normal
 from keras_vae.priors.base import Prior
 
 
@@ -19,7 +19,8 @@ class StandardNormal(Prior):
     ```
 
     in closed form, with one group for each latent dimension, where the posterior is a
-    diagonal normal; a Monte Carlo estimate for another.
+    diagonal normal, and for each level of a hierarchy given those above it; a Monte
+    Carlo estimate for another.
 
     Example:
 
@@ -33,6 +34,8 @@ class StandardNormal(Prior):
     """
 
     def kl(self, q, z):
+        if isinstance(q, Hierarchical):
+            return tf.concat(q.kl_of_levels(), axis=-1)
         if type(q) is not Normal:  # what is derived from it may draw otherwise
             return super().kl(q, z)
         kl = divergences.kl_normal_per_dimension(q.mean, q.log_var)

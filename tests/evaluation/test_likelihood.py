@@ -265,7 +265,7 @@ def test_memory_is_bounded_and_nothing_is_compiled_twice(model, monkeypatch):
     vae, rows, traces = model.vae(name="spied"), [], []
     log_likelihood = vae.log_likelihood
 
-    def spy(inputs, x, z):
+    def spy(inputs, x, z, training=False):
         traces.append(z.shape)
         size = tf.numpy_function(
             lambda z: rows.append(z.shape) or np.float32(0.0), [z], tf.float32

@@ -83,6 +83,8 @@ MODELS = {
     "flow posterior and prior": (made.make_flows, X, True),
     "vamp": (made.make_vamp, X, True),
     "mixture of maps": (made.make_mixture, IMAGES, True),
+    "flow of one's own": (variants.make_flow, X, True),
+    "hierarchy of one's own": (variants.make_hierarchical, X, True),
     "hierarchical": (make_hierarchical, X, True),
     "hierarchical maps": (make_hierarchical_maps, IMAGES, True),
     "vqvae": (make_vqvae, IMAGES, True),

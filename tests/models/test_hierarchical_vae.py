@@ -237,6 +237,46 @@ def test_samples_have_the_distribution_of_the_model():
         assert np.all(np.abs(found - expected) < 5 * scale / math.sqrt(n))
 
 
+@keras.saving.register_keras_serializable("tests")
+class Shifted(keras_vae.priors.Prior):
+    """N(1, 4 I), which asks for the posterior of one level."""
+
+    def connect(self, vae):
+        q = vae.posterior(tf.constant(X))
+        assert type(q) is keras_vae.distributions.Normal and q.mean.shape == (6, 2)
+
+    def log_prob(self, z):
+        z = (z - 1) / 2
+        return tf.reduce_sum(-(z**2) / 2 - 0.5 * math.log(8 * math.pi), axis=-1)
+
+    def sample(self, seed, latent_shape):
+        return 1 + 2 * noise.normal(seed, latent_shape)
+
+
+def test_another_prior_is_that_of_the_top_level(tmp_path):
+    vae, plain = make(prior=Shifted(), num_samples=4), make(num_samples=4)
+    terms, expected = (v.deterministic_terms(X, SEEDS) for v in (vae, plain))
+    np.testing.assert_array_equal(terms.z, expected.z)
+    top = np.float64(terms.z)[..., :2]
+    change = stats.norm.logpdf(top, 1, 2).sum(-1) - stats.norm.logpdf(top).sum(-1)
+    np.testing.assert_allclose(
+        terms.log_weights - expected.log_weights, change, rtol=1e-3, atol=1e-4
+    )
+    # Below the top the KL is the closed form that it was.
+    np.testing.assert_allclose(terms.kl[:, 1:], expected.kl[:, 2:], rtol=1e-6)
+    z_mean, z_log_var = (part[:, :2] for part in vae.encode(X))
+    log_q = stats.norm.logpdf(top, z_mean, np.exp(z_log_var / 2)).sum(-1)
+    estimate = np.mean(log_q - stats.norm.logpdf(top, 1, 2).sum(-1), axis=0)
+    np.testing.assert_allclose(terms.kl[:, 0], estimate, rtol=1e-3, atol=1e-4)
+    z = vae.prior.sample(noise.example_seeds(0, 0, 4000), (5,))
+    for j, prior in enumerate([(1, 2)] * 2 + [(0, 1)] * 3):
+        assert stats.kstest(z[:, j], "norm", prior).pvalue > 1e-3
+    assert np.abs(np.corrcoef(np.transpose(z)) - np.eye(5)).max() < 5 / np.sqrt(4000)
+    vae.save(tmp_path / "model.keras")
+    other = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(other.sample(3, seed=0), vae.sample(3, seed=0))
+
+
 def test_the_bound_rises_with_draws_under_the_objective_of_an_iwae():
     class IWAE(keras_vae.HierarchicalVAE):
         def objective(self, terms):
