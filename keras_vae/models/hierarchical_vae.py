@@ -18,18 +18,17 @@ class HierarchicalVAE(VAE):
     """VAE with two or more levels of z, inferred and generated from the top down.
 
     ```
-    p(x, z) = p(x|h_L) p(z_1) ... p(z_L),         h_l = update_l(h_l-1, z_l)
-    q(z|x)  = q(z_1|x) ... q(z_L|h_L-1, x)
-    KL      = sum_l E[KL(q(z_l|h_l-1, x) || N(0, I))]
+    p(x, v) = p(x|h_L) p(v_1) p(v_2|h_1) ... p(v_L|h_L-1),    h_l = update_l(h_l-1, v_l)
+    q(v|x)  = q(v_1|x) q(v_2|h_1, x) ... q(v_L|h_L-1, x)
+    KL      = sum_l E[KL(q(v_l|h_l-1, x) || p(v_l|h_l-1))]
     ```
 
-    The levels are those of a `keras_vae.layers.TopDown` in the decoder. The code of a
-    level is in the units of the level's prior given the levels above: what is called
-    p(z_l|z_<l) elsewhere is the beginning of `update_l`, and the prior of all levels
-    is N(0, I). z is flat, `(batch, total_dim)`, the top level's code first;
-    `top_down.split(z)` gives the levels. The KL is in closed form given the levels
-    above, one group (for `free_bits`) for each dimension of a vector, and for each
-    channel of a map.
+    The levels are those of a `keras_vae.layers.TopDown` in the decoder. The code z of a
+    level is its value v in the units of the level's prior, so that the prior of all
+    codes is N(0, I) and the KL that of the values. z is flat, `(batch, total_dim)`, the
+    top level's code first; `top_down.split(z)` gives the levels. The KL is in closed
+    form given the levels above, one group (for `free_bits`) for each dimension of a
+    vector, and for each channel of a map.
 
     When to use it: for the best likelihood and the sharpest samples of images; where
     coarse and fine structure should be apart. When not: for few, readable dimensions or
@@ -86,9 +85,9 @@ class HierarchicalVAE(VAE):
         super().__init__(encoder, decoder, prior=prior, **kwargs)
         # What decodes the last state. A method, which Keras does not track: its layers
         # are the decoder's, and saved with that.
-        after = {spec.name: spec for spec in decoder.inputs[1:]}
+        inputs = {tensor.name: tensor for tensor in decoder.inputs}
         self._decode_state = keras.Model(
-            [top_down.output, *(after[name] for name in self.decoder_conditions)],
+            [top_down.output, *(inputs[name] for name in self.decoder_conditions)],
             decoder.output,
         ).__call__
 
@@ -120,7 +119,7 @@ class HierarchicalVAE(VAE):
 
 def _top_down_of(decoder):
     found = [layer for layer in decoder.layers if isinstance(layer, TopDown)]
-    if len(found) != 1 or not isinstance(decoder.inputs[0], keras.KerasTensor):
+    if len(found) != 1:
         raise ValueError(
             "`decoder` should be a functional model that takes z through one "
             f"keras_vae.layers.TopDown. Received: {len(found)} of them. "

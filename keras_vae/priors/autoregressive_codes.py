@@ -84,9 +84,10 @@ class AutoregressiveCodes(CodesPrior):
             initializer=keras.initializers.RandomNormal(seed=next(initializers).seed),
         )
         self.bias = self.add_weight(
-            name="bias", shape=(self.num_positions, self.hidden_units[0])
+            name="bias",
+            shape=(self.num_positions, self.hidden_units[0]),
+            initializer="zeros",
         )
-        self.bias.assign(tf.zeros_like(self.bias))
         units = [*self.hidden_units, self.num_codes]
         width = self._neighbours.shape[1] * self.embedding_dim
         self.dense_layers = []
