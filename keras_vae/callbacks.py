@@ -13,8 +13,9 @@ class RunRecorder(keras.callbacks.Callback):
 
     After each epoch it writes, whole or not at all,
 
-    - `model.keras`, if the epoch's `val_elbo` is the best so far (without validation
-      data: after every epoch);
+    - `model.keras`, if the epoch's `val_elbo` is the best so far (of an `IWAE`
+      `val_iwae_bound`, of a model without a bound `val_loss`; without validation data:
+      after every epoch);
     - `history.csv`: a row of logs for each epoch, and `beta` at the end of it;
     - `checkpoint.keras`: the model, its optimizer and random state as they are, from
       which training goes on as if it had not stopped.
@@ -92,9 +93,10 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 def _goodness(row, epoch):
-    """Higher is better: the ELBO, of a model without one the negative loss."""
-    if "val_elbo" in row:
-        return row["val_elbo"]
+    """Higher is better: the bound that was trained, without one the negative loss."""
+    for name in ("val_iwae_bound", "val_elbo"):
+        if name in row:
+            return row[name]
     # Without validation data the last epoch is the best.
     return -row["val_loss"] if "val_loss" in row else epoch
 

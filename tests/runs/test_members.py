@@ -152,3 +152,25 @@ def test_every_measure_has_words():
 
     for cls in members.CLASSES.values():
         assert set(cls.MEASURES) <= set(report.MEASURES), cls
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        ([{"val_elbo": -3.0}, {"val_elbo": -2.0}, {"val_elbo": -4.0}], 2),
+        (
+            [
+                {"val_elbo": -3.0, "val_iwae_bound": -1.0},
+                {"val_elbo": -2.0, "val_iwae_bound": -1.5},
+            ],
+            1,
+        ),
+        ([{"val_loss": 3.0}, {"val_loss": 1.0}, {"val_loss": 2.0}], 2),
+        ([{"val_elbo": -3.0}, {"val_elbo": float("nan")}], 1),
+        ([{"loss": 1.0}, {"loss": 2.0}], 2),
+        ([{"val_loss": float("inf")}], None),
+    ],
+)
+def test_the_best_epoch_is_that_of_the_bound_that_was_trained(tmp_path, rows, best):
+    recorder = keras_vae.callbacks.RunRecorder(tmp_path, history=rows)
+    assert recorder.best_epoch == best
