@@ -13,14 +13,14 @@ import click
 
 from keras_vae_cli.export_run import convert, export, verify
 from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
-from keras_vae_cli.measure import evaluate, info, plot, score
+from keras_vae_cli.measure import compare, evaluate, info, plot, score
 from keras_vae_cli.options import debug_option
 from keras_vae_cli.train import train
 from keras_vae_cli.words import in_options
 
 SECTIONS = {
     "Train": (train,),
-    "Look": (info, evaluate, score, plot),
+    "Look": (info, evaluate, compare, score, plot),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
     "Ship": (export, convert, verify),
 }

@@ -1,10 +1,14 @@
-"""`keras-vae info | evaluate | score | plot`: what a model is, and how good it is."""
+"""`keras-vae info | evaluate | compare | score | plot`: what a model is, how good."""
+
+import json
+from pathlib import Path
 
 import click
 
 from keras_vae_cli import report
 from keras_vae_cli.options import (
     FIGURES,
+    ModelPath,
     Name,
     count,
     data_options,
@@ -167,6 +171,96 @@ def evaluate(num_importance_samples, output, **data):
         )
         if words is not None:
             click.echo(words)
+
+
+@click.command(
+    epilog=examples(
+        "compare runs/vae runs/iwae",
+        "compare runs/beta1 runs/beta4 --output compared.png",
+        "compare runs/* --output compared.csv",
+    )
+)
+@click.argument("models", nargs=-1, required=True, type=ModelPath())
+@output_option(".csv", *FIGURES, required=False)
+@debug_option
+def compare(models, output):
+    """Put runs side by side: what they measured on their test data.
+
+    MODELS are directories of runs. A picture shows their rate (KL), distortion
+    (reconstruction loss) and ELBO.
+    """
+    reports = {}
+    for model in models:
+        path = model / "metrics.json"
+        if not path.is_file():
+            raise click.UsageError(f"{model} has no metrics.json: it is no whole run.")
+        reports[str(model)] = json.loads(path.read_text())
+    _warn_of_other_data(models)
+    tables = [dict(_cells(metrics)) for metrics in reports.values()]
+    measures = list(dict.fromkeys(name for table in tables for name in table))
+    rows = [[*name, *(table.get(name, "") for table in tables)] for name in measures]
+    header = ["measure", "unit", *(f">{name}" for name in reports)]
+    report.print_table(None, header, rows)
+    if output is None:
+        return
+    keras_vae = import_keras_vae()
+    if output.suffix == ".csv":
+        scalars = (str, int, float, type(None))
+        names = dict.fromkeys(
+            name
+            for metrics in reports.values()
+            for name, value in metrics.items()
+            if isinstance(value, scalars)
+        )
+        table = [
+            {"run": run, **{name: metrics.get(name) for name in names}}
+            for run, metrics in reports.items()
+        ]
+        keras_vae.files.write_csv(output, table)
+    else:
+        names = {run: Path(run).name for run in reports}
+        if len(set(names.values())) < len(names):
+            names = {run: run for run in reports}
+        points = [
+            {
+                "model": names[run],
+                "rate": metrics["kl_loss"],
+                "distortion": metrics["reconstruction_loss"],
+            }
+            for run, metrics in reports.items()
+            if "kl_loss" in metrics
+        ]
+        keras_vae.plots.save(keras_vae.plots.rate_distortion(points), output)
+    click.echo(output)
+
+
+def _cells(metrics):
+    """The rows of a report as pairs of (measure, unit) and value."""
+    for measure, value, unit in report.metric_rows(metrics):
+        if measure == "training":  # its unit says how many epochs, of each run its own
+            yield ("epochs", ""), f"{metrics['epochs']}, best {metrics['best_epoch']}"
+            unit = "s"
+        yield (measure, unit), value
+
+
+def _warn_of_other_data(models):
+    """Nats of other data do not compare, nor do those of another part of them."""
+    known = {}
+    for model in models:
+        config = json.loads((model / "config.json").read_text())
+        described = config.get("data") or {}
+        data = described.get("fingerprint") or config["dataset"]
+        # They say which examples are test data, and how those are drawn.
+        names = ("binarize", "seed", "test_fraction", "image_size")
+        key = str([data, *(config[name] for name in names)])
+        known.setdefault(key, []).append(str(model))
+    if len(known) > 1:
+        groups = "; ".join(", ".join(names) for names in known.values())
+        click.echo(
+            "Warning: these runs differ in their data, or in the seed by which test "
+            f"examples are chosen and drawn: {groups}",
+            err=True,
+        )
 
 
 @click.command(

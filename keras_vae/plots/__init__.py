@@ -8,6 +8,7 @@ images, all others, series of up to 4 channels too, as values over their feature
 from keras_vae.plots.figure import Figure, save
 from keras_vae.plots.interpolation import interpolation
 from keras_vae.plots.latent_space import latent_space
+from keras_vae.plots.rate_distortion import rate_distortion
 from keras_vae.plots.reconstructions import reconstructions
 from keras_vae.plots.samples import samples
 from keras_vae.plots.training_curves import training_curves
@@ -18,6 +19,7 @@ __all__ = [
     "Traversal",
     "interpolation",
     "latent_space",
+    "rate_distortion",
     "reconstructions",
     "samples",
     "save",

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from keras_vae import runs
@@ -62,6 +63,32 @@ def test_evaluate(call, run, tmp_path):
     assert "1437 examples" in result.stdout and "log p(x), 5 draws" in result.stdout
     assert "effective sample size" in result.stdout
     assert "fewer than 5 of 5 draws" in result.stdout  # more are never of equal weight
+
+
+def test_runs_are_compared(call, run, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    metrics = json.loads((run / "metrics.json").read_text())
+    changed = {**metrics, "elbo": -1.5, "elbo_standard_error": 0.25, "kl_loss": 0.75}
+    (other / "metrics.json").write_text(json.dumps(changed))
+    for suffix in ("csv", "png"):
+        path = tmp_path / f"c.{suffix}"
+        result = call("compare", run, other, "--output", path)
+        assert result.exit_code == 0, result.output
+        assert path.stat().st_size
+    line = next(line for line in result.stdout.splitlines() if "ELBO" in line)
+    assert f"{metrics['elbo']:.2f} ±" in line and "-1.50 ± 0.25" in line
+    assert "Warning" not in result.stderr
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert table["run"].tolist() == [str(run), str(other)]
+    assert table["elbo"].tolist() == [metrics["elbo"], -1.5]
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "seed": 7}))
+    result = call("compare", run, other)
+    assert f"chosen and drawn: {run}; {other}" in result.stderr
+    (other / "metrics.json").unlink()
+    result = call("compare", run, other)
+    assert result.exit_code == 2 and "it is no whole run" in result.stderr
 
 
 def test_scores_are_those_of_each_example(call, run, tmp_path):
