@@ -23,11 +23,11 @@ demo: $(VENV)/installed
 	    --learning-rate 0.002 --epochs 30 --output runs/letters --overwrite
 
 # Last in `test` is pytest, and so its summary is the last line. A process of tests takes
-# about 2 GB: make test PROCESSES=8
+# up to 5 GB: make test PROCESSES=8
 PROCESSES ?= 2
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile \
-	    --no-loadscope-reorder
+	    --no-loadscope-reorder --durations 20
 
 # The moments follow from the seed: make stress SEED=1
 SEED ?= 0
