@@ -35,8 +35,9 @@ class HierarchicalVAE(VAE):
     a small z to store or cluster (its codes are long, and those of the lower levels
     mean something only given the upper ones), or small tables, where `VAE` is as good.
     What it costs: each level is one more network in sequence, in training and in
-    sampling; `keras_vae.networks.hierarchical_convolutional` is some ten times slower
-    than `convolutional`. `decode` and `sample` go through all levels.
+    sampling; `keras_vae.networks.hierarchical_convolutional` trains two to three times
+    slower than `convolutional`. Lower levels may stay unused: a warm-up of beta
+    (`keras_vae.schedules.LinearWarmup`) or `free_bits` helps.
 
     Args:
         encoder: Functional Keras model, `x` -> list of features, one tensor for each

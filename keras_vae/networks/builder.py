@@ -59,7 +59,6 @@ class Builder:
         if context_dim is not None:
             context_dim = check_integer("context_dim", context_dim, minimum=1)
         self.context_dim = context_dim
-        self.num_blocks = 1  # residual ones, one after another
 
     # The two ends.
 
@@ -90,38 +89,28 @@ class Builder:
 
     def encoder(self, x, hidden):
         """The encoder, given its input and its last hidden layer `(batch, units)`."""
-        z_mean = self.head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
-        z_log_var = self.head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
+        z_mean = self._head(layers.Dense, self.latent_dim, name="z_mean")(hidden)
+        z_log_var = self._head(layers.Dense, self.latent_dim, name="z_log_var")(hidden)
         outputs = [z_mean, z_log_var]
         if self.context_dim is not None:
             context = self.dense(self.context_dim, "context", dtype="float32")
             outputs.append(context(hidden))
-        return keras.Model(x, outputs, name=self.named("encoder"))
-
-    def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
-        """Two heads: mean and log-variance of a level's normal distribution."""
-        # Smaller than the heads of a single level: the levels have many more dimensions
-        # between them, whose KL adds up. With 0.1, that of (14, 14, 4) and (7, 7, 4)
-        # twice went to thousands of nats in the first steps.
-        return [
-            self.head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
-            for part in ("z_mean", "z_log_var")
-        ]
+        return keras.Model(x, outputs, name=self._named("encoder"))
 
     def dense_decoder(self, z, hidden):
         """The decoder that ends with a dense layer: a bias for each data value."""
         units = math.prod(self.parameter_shape)
-        head = self.head(layers.Dense, units, name="flat_parameters")
+        head = self._head(layers.Dense, units, name="flat_parameters")
         parameters = layers.Reshape(
             self.parameter_shape, dtype="float32", name="parameters"
         )(head(hidden))
         if self.data_mean is not None:
             head.bias.assign(self.likelihood.initial_bias(self.data_mean).reshape(-1))
-        return keras.Model(z, parameters, name=self.named("decoder"))
+        return keras.Model(z, parameters, name=self._named("decoder"))
 
     def convolutional_decoder(self, z, hidden, kernel_size):
         """The decoder that ends with a convolution: a bias for each channel."""
-        head = self.head(
+        head = self._head(
             layers.Conv2D,
             self.parameter_shape[-1],
             kernel_size=kernel_size,
@@ -132,9 +121,9 @@ class Builder:
         if self.data_mean is not None:
             channel_mean = self.data_mean.mean(axis=(0, 1))
             head.bias.assign(self.likelihood.initial_bias(channel_mean))
-        return keras.Model(z, parameters, name=self.named("decoder"))
+        return keras.Model(z, parameters, name=self._named("decoder"))
 
-    def head(self, layer_class, units, name, gain=0.1, **kwargs):
+    def _head(self, layer_class, units, name, gain=0.1, **kwargs):
         """The linear layer of an end, in float32 under any dtype policy.
 
         exp() of a float16 overflows at 11, and an ELBO is the sum of many terms.
@@ -204,6 +193,49 @@ class Builder:
             hidden = layers.Cropping2D(cropping, name=f"{name}_crop")(hidden)
         return hidden
 
+    def _gain_and_fan(self):
+        return _GAIN_AND_FAN.get(getattr(self.activation, "__name__", None), _HE)
+
+    def _hidden_initializer(self, scale=1.0):
+        gain, fan = self._gain_and_fan()
+        return self._initializer(scale * gain, fan)
+
+    def _initializer(self, gain, fan):
+        """Weights of variance `gain / fan`, from a seed of their own.
+
+        One seed for all would give layers of one shape the same weights.
+        """
+        seed = None if self.random is None else self.random.getrandbits(31)
+        return keras.initializers.VarianceScaling(gain, fan, seed=seed)
+
+    def _named(self, name):
+        return name if self.name is None else f"{self.name}_{name}"
+
+    # Several levels, and codes that are quantized.
+
+    def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
+        """Two heads: mean and log-variance of a level's normal distribution."""
+        # Smaller than the heads of a single level: the levels have many more dimensions
+        # between them, whose KL adds up. With 0.1, that of (14, 14, 4) and (7, 7, 4)
+        # twice went to thousands of nats in the first steps.
+        return [
+            self._head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
+            for part in ("z_mean", "z_log_var")
+        ]
+
+    def encoder_of(self, x, outputs):
+        """An encoder that returns something else than `z_mean` and `z_log_var`."""
+        return keras.Model(x, outputs, name=self._named("encoder"))
+
+    def vectors(self, hidden, units):
+        """The head of what is quantized, of the usual size: the codebook follows it."""
+        head = self._head(layers.Conv2D, units, "vectors", 1.0, kernel_size=1)
+        return head(hidden)
+
+    # Residual blocks without normalisation.
+
+    num_blocks = 1  # of a network, one after another
+
     def residual_block(self, hidden, name):
         """`h + block(h)`, of three convolutions with half the channels between them."""
         channels = hidden.shape[-1]
@@ -222,24 +254,6 @@ class Builder:
         # Each adds its variance to the sum: together they should add about that of one.
         scale = 1 / self.num_blocks
         return self.convolution(channels, 1, name, activate=False, scale=scale)(hidden)
-
-    def _gain_and_fan(self):
-        return _GAIN_AND_FAN.get(getattr(self.activation, "__name__", None), _HE)
-
-    def _hidden_initializer(self, scale=1.0):
-        gain, fan = self._gain_and_fan()
-        return self._initializer(scale * gain, fan)
-
-    def _initializer(self, gain, fan):
-        """Weights of variance `gain / fan`, from a seed of their own.
-
-        One seed for all would give layers of one shape the same weights.
-        """
-        seed = None if self.random is None else self.random.getrandbits(31)
-        return keras.initializers.VarianceScaling(gain, fan, seed=seed)
-
-    def named(self, name):
-        return name if self.name is None else f"{self.name}_{name}"
 
 
 # Images.

@@ -114,7 +114,7 @@ def hierarchical_convolutional(
     top = layers.Activation(builder.activation, name="encoder_activation")(hidden)
     top = layers.Flatten(name="encoder_flatten")(top)
     top = builder.dense_layers(top, hidden_units, "encoder")
-    encoder = keras.Model(x, [top, *features], name=builder.named("encoder"))
+    encoder = builder.encoder_of(x, [top, *features])
 
     posteriors = [builder.top_posterior(top.shape[1:])]
     updates, priors = [], []

@@ -83,7 +83,7 @@ def hierarchical_dense(
         prefix = f"encoder_level_{level}"
         hidden = builder.dense_layers(hidden, hidden_units[level], prefix)
         features.insert(0, hidden)
-    encoder = keras.Model(x, features, name=builder.named("encoder"))
+    encoder = builder.encoder_of(x, features)
 
     updates, posteriors, priors, width = [], [], [], None
     for level, (dim, units) in enumerate(zip(latent_dims, hidden_units, strict=True)):

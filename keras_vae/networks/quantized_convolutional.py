@@ -80,9 +80,7 @@ def quantized_convolutional(
     for index in range(1, num_blocks + 1):
         hidden = builder.residual_block(hidden, f"encoder_block_{index}")
     hidden = layers.Activation(builder.activation, name="encoder_activation")(hidden)
-    # Of the usual size: the codebook starts from what comes out.
-    vectors = builder.head(layers.Conv2D, code_dim, "vectors", 1.0, kernel_size=1)
-    encoder = keras.Model(x, vectors(hidden), name=builder.named("encoder"))
+    encoder = builder.encoder_of(x, builder.vectors(hidden, code_dim))
 
     z = keras.Input((*sizes[-1], code_dim), dtype="float32", name="z")
     hidden = builder.convolution(filters[-1], 1, "decoder_in", activate=False)(z)
