@@ -20,7 +20,9 @@ from keras_vae_cli.options import (
     seed_option,
     successor,
 )
-from keras_vae_cli.package import import_keras_vae
+from keras_vae_cli.package import import_keras_vae, standalone
+
+settings = standalone("runs/settings.py", "runs/kinds.py")
 
 FIGURE_NAMES = (
     "training_curves",
@@ -120,11 +122,12 @@ def _named(part):
 
 def _training_rows(run):
     config, history = run.config, run.history
-    beta = f"{config['beta']:g}"
-    if config["beta_schedule"] != "constant":
-        beta += f" ({config['beta_schedule']})"
-    rows = [
-        ("beta", beta),
+    rows = []
+    if not settings.is_refused(config["model"], "beta"):
+        rows.append(("beta", f"{config['beta']:g} ({config['beta_schedule']})"))
+    if config["penalty"] is not None:
+        rows.append(("penalty", f"{config['penalty']:g}"))
+    rows += [
         ("training", f"{len(history)} of at most {config['epochs']} epochs"),
         ("seed", config["seed"]),
         ("written by", f"keras_vae {config['keras_vae']}"),

@@ -222,7 +222,8 @@ def metric_rows(metrics):
         if name in metrics:
             error = metrics.get(f"{name}_standard_error")
             spread = "" if error is None else f" ± {error:.2f}"
-            rows.append((words, f"{metrics[name]:.2f}{spread}", unit))
+            digits = ".2f" if unit else ".3g"
+            rows.append((words, f"{metrics[name]:{digits}}{spread}", unit))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
         error = metrics["marginal_log_likelihood_standard_error"]

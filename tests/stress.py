@@ -65,6 +65,8 @@ def ended(action, folder, at=None, how=signal.SIGKILL):
 
 def _child(action, folder, at, how, write):
     count = 0
+    # A shell that starts this in the background lets it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

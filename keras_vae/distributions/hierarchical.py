@@ -33,7 +33,7 @@ class Hierarchical:
     Example:
 
     >>> from keras_vae.distributions import Normal
-    >>> def infer(draw):
+    >>> def infer(draw, training=False):
     ...     top = Normal([[1.0]], [[0.0]])
     ...     bottom = Normal(2.0 * draw(0, top), tf.zeros((1, 1, 1)))
     ...     return draw(1, bottom), [top, bottom]
@@ -48,8 +48,9 @@ class Hierarchical:
         "Very Deep VAEs" (2021), equation 2.
     """
 
-    def __init__(self, infer, latent_shapes):
+    def __init__(self, infer, latent_shapes, training=False):
         self._infer = infer
+        self._training = training
         self._shapes = latent_shapes
         self._sizes = [math.prod(shape) for shape in latent_shapes]
         self._drawn = None, None
@@ -86,7 +87,7 @@ class Hierarchical:
             drawn.append(q.sample(noise[level]))
             return drawn[-1]
 
-        self.state, posteriors = self._infer(draw)
+        self.state, posteriors = self._infer(draw, self._training)
         z = tf.concat(drawn, axis=-1)
         self._drawn = z, [*zip(posteriors, drawn, strict=True)]
         return z

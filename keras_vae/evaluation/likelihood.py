@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.arguments import check_integer
-from keras_vae.distributions import Delta
+from keras_vae.distributions import Delta, Quantized
 from keras_vae.models import checks
 from keras_vae.models.inference import SEED_SPEC, num_rows
 
@@ -198,7 +198,8 @@ def _log_sums(vae, inputs, seed, num_draws):
     inputs = vae.prepare(inputs)
     target = inputs["x"] if isinstance(inputs, dict) else inputs
     q = vae.posterior(inputs)
-    if isinstance(q, Delta):
+    # Of a codebook there is one code for x, with certainty: the estimate is the ELBO.
+    if isinstance(q, Delta) and not isinstance(q, Quantized):
         raise ValueError(
             "`vae` should have a posterior with a density: without one there is no "
             f"log p(x) to estimate. Received: a {type(vae).__name__}, whose posterior "

@@ -29,9 +29,10 @@ def rate_distortion(models, x, batch_size=128, seed=0):
 
     Returns:
         A list, a dict of plain Python values for each model in the given order, ready
-        for JSON: `model`, its name; `beta`, its weight of the KL at its present step;
-        `num_examples`; `rate`, `distortion` and `elbo`, means in nats per example, each
-        with its `..._standard_error` over the examples (`None` of one example).
+        for JSON: `model`, its name; `beta`, its argument of that name at its present
+        step, or `None`; `num_examples`; `rate`, `distortion` and `elbo`, means in nats
+        per example, each with its `..._standard_error` over the examples (`None` of one
+        example).
 
     Raises:
         ValueError: If there is no model, one has no ELBO, or the data can be read once
@@ -74,7 +75,7 @@ def _point(name, vae, scores):
         )
     point = {
         "model": name,
-        "beta": float(vae.beta(vae.step)),
+        "beta": None if "beta" in vae.UNUSED else float(vae.beta(vae.step)),
         "num_examples": len(scores["elbo"]),
     }
     sources = {"rate": "kl_loss", "distortion": "reconstruction_loss", "elbo": "elbo"}

@@ -77,6 +77,11 @@ class TopDown(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(shape=(None, self.latent_dim))
         self.built = True
 
+    @property
+    def networks(self):
+        """All networks that it is made of."""
+        return [*self.updates, *self.posteriors, *self.priors]
+
     def split(self, z):
         """The codes of each level.
 

@@ -62,8 +62,15 @@ class Autoencoder(VAE):
         "flow": "its codes are points, and a flow transforms a density",
     }
 
-    def __init__(self, encoder, decoder, **kwargs):
-        super().__init__(_to_one_output(encoder), decoder, **kwargs)
+    def __init__(self, encoder, decoder, *, prior="standard_normal", **kwargs):
+        if isinstance(prior, str) and prior != "standard_normal":
+            raise ValueError(
+                "`prior` should be 'standard_normal', or one whose weights are known: "
+                "an autoencoder has no KL that would train them. Received: "
+                f"prior={prior!r}. Mend: keras_vae.priors.fit_mixture(vae.codes(x)) "
+                "after training"
+            )
+        super().__init__(_to_one_output(encoder), decoder, prior=prior, **kwargs)
         [z] = self.encoder.outputs
         if tuple(z.shape[1:]) != self.latent_shape:
             raise ValueError(

@@ -353,6 +353,11 @@ def check_batch(name, x, data_shape, dtype=tf.float32):
             )
     if name in ("x", "target"):
         check_dtype(name, x.dtype.as_numpy_dtype)
+    elif tf.as_dtype(dtype).is_integer and not x.dtype.is_integer:
+        raise ValueError(
+            f"`{name}` should be integers. Received: dtype {x.dtype.name}. Mend: "
+            f"{name}.astype('int32')"
+        )
     return tf.ensure_shape(tf.cast(x, dtype), (None, *data_shape))
 
 
@@ -400,6 +405,9 @@ def batches_of(name, x, vae, batch_size, support=False):
         _check_finite(name, main.numpy(), start)
         if support:
             _check_support(name, main.numpy(), start, vae)
+        for key, values in batch.items() if isinstance(batch, dict) else ():
+            if key != "x":
+                vae.check_condition(key, values.numpy())
         start += len(main)
         yield batch
     if start == 0:

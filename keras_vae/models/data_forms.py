@@ -21,7 +21,7 @@ def unpack(data):
     return data, None, None
 
 
-def check(vae, x, target, sample_weight):
+def check(vae, x, target, sample_weight, training=False):
     """Data as Keras takes them. Arrays are checked here, batches in the graph.
 
     Args:
@@ -29,10 +29,13 @@ def check(vae, x, target, sample_weight):
         x: Data in any form; a tuple holds its target and its weights.
         target: Array or `None`.
         sample_weight: Array or `None`.
+        training: Whether the model is trained on them, and remembers if there is a
+            target.
 
     Returns:
         `(x, target, sample_weight)`, the target `None` for batches.
     """
+    note_targets = vae.note_targets if training else lambda given: None
     if isinstance(x, tuple) and target is None and sample_weight is None:
         x, target, sample_weight = unpack(x)
     if x is None:
@@ -52,27 +55,27 @@ def check(vae, x, target, sample_weight):
         if target is not None:
             target = checks.check_array("target", target, vae, support=True)
             target = checks.as_floats(target)
-            vae.note_targets(has_target)
+            note_targets(has_target)
         elif sample_weight is not None:
             # Keras drops the weights of an x without a target.
             target = x["x"] if isinstance(x, dict) else x
         return x, target, sample_weight
-    return _batches(vae, x), target, sample_weight
+    return _batches(x, note_targets), target, sample_weight
 
 
-def _batches(vae, batches):
+def _batches(batches, note_targets):
     """Batches without the two things that Keras refuses: a bare x, and no target."""
     if inspect.isgenerator(batches):
-        return (_complete(batch, vae.note_targets) for batch in batches)
+        return (_complete(batch, note_targets) for batch in batches)
     if isinstance(batches, tf.data.Dataset):
         spec = batches.element_spec
         has_target = isinstance(spec, tuple) and len(spec) > 1
         if has_target and _is_none(spec[1]):
             return batches.map(lambda x, _, *weight: _complete((x, None, *weight)))
-        vae.note_targets(has_target)
+        note_targets(has_target)
         return batches
     if isinstance(batches, keras.utils.PyDataset):
-        return _CompletePyDataset(batches, vae.note_targets)
+        return _CompletePyDataset(batches, note_targets)
     return batches
 
 

@@ -58,6 +58,8 @@ def layers_of(model):
         yield layer
         if isinstance(layer, keras.Model):
             yield from layers_of(layer)
+        for network in getattr(layer, "networks", ()):  # of a `TopDown`
+            yield from layers_of(network)
 
 
 @contextlib.contextmanager

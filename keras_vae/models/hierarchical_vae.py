@@ -100,10 +100,10 @@ class HierarchicalVAE(VAE):
         # Keras gives one output alone, not in a list.
         features = tf.nest.flatten(self._interface.encoder(inputs, inputs, training))
 
-        def infer(draw):
+        def infer(draw, training=False):
             return self.top_down.infer(features, draw, training)
 
-        return Hierarchical(infer, self.top_down.latent_shapes)
+        return Hierarchical(infer, self.top_down.latent_shapes, training)
 
     def terms_of_draws(self, q, inputs, target, noise, training=False):
         z = q.sample(noise)

@@ -224,7 +224,8 @@ class Inference:
 
         Args:
             x: Data.
-            batch_size: Examples computed at a time; does not change the numbers.
+            batch_size: Examples computed at a time; does not change the numbers, but
+                for those that are statistics of a batch (a `total_correlation`).
             seed: Integer; example `i` gets its noise from `[seed, i]` alone. With 0
                 the means are what `evaluate` gives.
 

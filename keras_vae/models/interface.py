@@ -27,6 +27,12 @@ class Interface:
         self.latent_shape = decoder.shape
         self.latent_dim = math.prod(decoder.shape)
         self.conditions = {**decoder.specs, **encoder.specs}
+        for name, spec in decoder.specs.items():
+            if spec != self.conditions[name]:
+                raise ValueError(
+                    f"`encoder` and `decoder` should take one condition {name!r}. "
+                    f"Received: {self.conditions[name]} and {spec}"
+                )
 
 
 class Network:

@@ -302,8 +302,8 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
     def step_seeds(self, use, num_rows):
         """Seeds of what a step draws beside its noise: others at each step and replica.
 
-        They are made of `seed` and `step`, which are saved: a resumed run draws what it
-        would have drawn.
+        They are made of the model's seed and `step`, which are saved: a resumed run
+        draws what it would have drawn. Each batch of an evaluation has its own.
 
         Args:
             use: Integer, another one for each use.
@@ -312,7 +312,9 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         Returns:
             int32 tensor `(num_rows, 2)`.
         """
-        key = noise.example_seeds(self.seed or 0, use, 1)
+        # The first word of the generator's state is the seed, drawn if none was given.
+        state = tf.convert_to_tensor(self.sampling.seed_generator.state)
+        key = noise.example_seeds(tf.cast(state[0], tf.int32), use, 1)
         step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
         replica = 0
         if (
@@ -321,6 +323,9 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         ):
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = noise.threefry2x32(key, tf.stack([step, replica]))
+        # 0 in training, and in evaluation the number of examples so far.
+        examples = tf.cast(self._counters.examples.read_value(), tf.int32)
+        key = noise.threefry2x32(key, tf.stack([examples, 0]))
         return noise.threefry2x32(key, noise.example_seeds(0, 0, num_rows))
 
     # Replicas.

@@ -55,8 +55,9 @@ class VAE(Inference, Saving, Trainer):
         beta: Weight of the KL: a number, a schedule (`keras_vae.schedules`, or of
             Keras) or a function of the step.
         capacity: Target of the KL in nats: as `beta`, or `None`.
-        free_bits: Floor, in nats, under each latent dimension's KL (averaged over
-            the batch) in the loss.
+        free_bits: Floor, in nats, in the loss under the KL of each group of latent
+            dimensions, averaged over the batch (of a replica): under each dimension's,
+            where that is in closed form; with another prior or a flow under the whole.
         num_samples: Draws of z for each example over which the ELBO is averaged.
         standardize: `None` or a `keras_vae.layers.Standardize`: data go in and come
             out in their own units, while encoder, decoder and likelihood see

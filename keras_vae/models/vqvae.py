@@ -75,7 +75,13 @@ class VQVAE(VAE):
     """
 
     MEASURES = (*VAE.MEASURES, "perplexity")
-    UNUSED = {"flow": "its codes are points, and a flow transforms a density"}
+    FIXED = (*VAE.FIXED, "quantizer")
+    UNUSED = {
+        "flow": "its codes are points, and a flow transforms a density",
+        "capacity": "its KL is the length of the codes, which the prior alone learns",
+        "free_bits": "its KL is the length of the codes, which the prior alone learns",
+        "num_samples": "all draws of z would be the same",
+    }
 
     def __init__(
         self,
@@ -87,10 +93,11 @@ class VQVAE(VAE):
         prior=None,
         **kwargs,
     ):
+        seed = kwargs.get("seed")
         if not isinstance(quantizer, VectorQuantizer):
-            quantizer = VectorQuantizer(quantizer)
+            quantizer = VectorQuantizer(quantizer, seed=seed or 0)
         if prior is None:
-            prior = AutoregressiveCodes(quantizer.num_codes)
+            prior = AutoregressiveCodes(quantizer.num_codes, seed=seed)
         if getattr(prior, "num_codes", None) != quantizer.num_codes:
             raise ValueError(
                 "`prior` should be a keras_vae.priors.CodesPrior over the "
@@ -132,10 +139,11 @@ class VQVAE(VAE):
             loss += terms.q.codebook_loss
         return loss
 
-    def measures(self, terms):
+    def terms_of_draws(self, q, inputs, target, noise, training=False):
+        terms = super().terms_of_draws(q, inputs, target, noise, training)
         # A number of the model, not of the example: the same for all.
         perplexity = self.quantizer.perplexity() + tf.zeros_like(terms.elbo)
-        return [*(getattr(terms, name) for name in VAE.MEASURES), perplexity]
+        return terms._replace(further={"perplexity": perplexity})
 
     def nearest_codes(self, z):
         """Codes of the vectors of the codebook that are nearest to others.

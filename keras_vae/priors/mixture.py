@@ -116,7 +116,8 @@ def fit_mixture(codes, num_components=10, seed=0):
 
     ```
     fitted = priors.fit_mixture(vae.codes(x_train), num_components=50)
-    sampler = VAE(vae.encoder, vae.decoder, likelihood=vae.likelihood, prior=fitted)
+    sampler = type(vae)(
+        vae.encoder, vae.decoder, likelihood=vae.likelihood, prior=fitted)
     sampler.sample(16, seed=0)
     ```
 

@@ -87,6 +87,10 @@ class VampPrior(Prior):
             raise ValueError(_refusal(f"an encoder that takes {takes} beside x"))
         if vae.flow is not None:
             raise ValueError(_refusal(f"flow={vae.flow!r}"))
+        if "elbo" not in getattr(vae, "MEASURES", ("elbo",)):
+            raise ValueError(
+                _refusal(f"a {type(vae).__name__}, whose codes are points")
+            )
         if self.built and tuple(self.inputs.shape[1:]) != vae.data_shape:
             raise ValueError(
                 f"`prior` should have pseudo-inputs of the data's shape "

@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_vae import likelihoods
 from keras_vae.memory import check_memory
-from keras_vae.runs.members import member
+from keras_vae.runs import settings
+from keras_vae.runs.members import DRAWS, member
 
 
 def build(config, data):
@@ -80,11 +81,10 @@ def summary(model, config, data):
             f"{part.count_params():,} parameters"
         )
     scale = f" (scale {config['scale']})" if config["scale"] is not None else ""
-    beta = f"beta {config['beta']:g} ({config['beta_schedule']})"
     prior = type(model.prior).__name__
     yield (
         f"model: {config['model']}, {model.latent_dim} latent dimensions, likelihood "
-        f"{config['likelihood']}{scale}, prior {prior}, {beta}"
+        f"{config['likelihood']}{scale}, prior {prior}{weights(config)}"
     )
     binary = config["binarize"] != "none" or is_binary(data)
     if config["likelihood"] == "bernoulli" and not binary:
@@ -92,6 +92,16 @@ def summary(model, config, data):
             "note: grey values under bernoulli are taken as probabilities; bits per "
             "dimension is then no compression rate"
         )
+
+
+def weights(config):
+    """The weights of what is added to the reconstruction loss, in words."""
+    words = ""
+    if not settings.is_refused(config["model"], "beta"):
+        words += f", beta {config['beta']:g} ({config['beta_schedule']})"
+    if config["penalty"] is not None:
+        words += f", penalty {config['penalty']:g}"
+    return words
 
 
 def _check_size(config, data):
@@ -114,7 +124,13 @@ def _check_size(config, data):
         16.0 * weights,
         "Make `hidden_units` or `latent_dim` smaller, or the data.",
     )
-    draws = config["num_samples"] or 1
+    draws = config["num_samples"] or DRAWS.get(config["model"], 1)
+    if config["model"] == "beta_tcvae":
+        check_memory(
+            f"The densities of {config['batch_size']} codes under one another",
+            16.0 * draws * config["batch_size"] ** 2 * config["latent_dim"],
+            "Make `batch_size` smaller.",
+        )
     values = sum(encoder) + 2 * draws * sum(decoder)
     check_memory(
         f"A step of {config['batch_size']} examples with {draws} draws each",

@@ -23,6 +23,8 @@ CLASSES = {
     "hierarchical_vae": models.HierarchicalVAE,
     "vqvae": models.VQVAE,
 }
+# Draws of z, where there are more than one unless asked for.
+DRAWS = {"iwae": 5}
 # The argument of each class that the setting `penalty` is.
 PENALTIES = {
     "beta_tcvae": "beta",
@@ -51,7 +53,7 @@ def member(config, data):
         "beta": _beta(config, data),
         "capacity": _capacity(config, data),
         "free_bits": config["free_bits"],
-        "num_samples": config["num_samples"] or (5 if name == "iwae" else 1),
+        "num_samples": config["num_samples"] or DRAWS.get(name, 1),
         "standardize": standardize,
         "seed": config["seed"],
     }

@@ -272,7 +272,8 @@ SETTINGS = {
             "free_bits",
             OBJECTIVE,
             Number(),
-            "Floor under each latent dimension's KL, in nats.",
+            "Floor under each latent dimension's KL, in nats; with another prior or "
+            "posterior than the normal, under the whole KL.",
             0.0,
         ),
         Setting(
@@ -311,7 +312,8 @@ SETTINGS = {
             "patience",
             TRAINING,
             Whole(),
-            "Stop after so many epochs without a better validation ELBO.",
+            "Stop after so many epochs without a better validation ELBO, or loss where "
+            "another objective is trained.",
             20,
             resumable=True,
         ),
@@ -400,6 +402,21 @@ def check(given, spell=in_python):
     return checked
 
 
+def is_refused(model, name):
+    """Whether a model has no use for a setting.
+
+    Args:
+        model: Name of a model.
+        name: Name of a setting.
+
+    Example:
+
+    >>> is_refused("iwae", "beta"), is_refused("vae", "beta")
+    (True, False)
+    """
+    return any(name in names for names in REFUSED.get(model, {}).values())
+
+
 def check_together(settings, spell=in_python):
     """Raises a `ValueError` where settings do not go together.
 
@@ -435,6 +452,16 @@ def check_together(settings, spell=in_python):
             f"{spell('latent_dims')} belongs to the network dense: the levels of "
             f"another one are maps. Received: {settings['latent_dims']!r} with "
             f"{network}"
+        )
+    if network == "residual" and model in ("hierarchical_vae", "vqvae"):
+        raise ValueError(
+            f"{spell('network')} of a {model} has residual blocks where it is "
+            "convolutional. Received: 'residual'"
+        )
+    if model == "info_vae" and (settings.get("penalty") or 1.0) < 0.5:
+        raise ValueError(
+            f"{spell('penalty')} of an info_vae should be 0.5 or more: with less the "
+            f"MMD would be rewarded. Received: {settings['penalty']!r}"
         )
     if settings.get("hidden_units") is not None and model == "vqvae":
         raise ValueError(

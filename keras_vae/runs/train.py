@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_vae import files, likelihoods
-from keras_vae.callbacks import RunRecorder
+from keras_vae.callbacks import RunRecorder, criterion
 from keras_vae.runs import settings
 from keras_vae.runs.build import build, choose_likelihood, summary
 from keras_vae.runs.members import SCALED
@@ -72,7 +72,9 @@ def train(
             done, asked = len(history), config["epochs"]
             more = "nothing is left to train" if done >= asked else f"on to {asked}"
             say(f"{done} epochs of this run are done: {more}")
-        recorder = RunRecorder(folder, config["patience"], history)
+        steps = data.train.steps_per_epoch(config["batch_size"])
+        chosen_by = criterion(model, steps)
+        recorder = RunRecorder(folder, config["patience"], history, *chosen_by)
         if not recorder.finished(model) and len(history) < config["epochs"]:
             _fit(model, data, config, recorder, callbacks)
         seconds = time.perf_counter() - started
@@ -94,7 +96,8 @@ def _document():
     train.__doc__ = f"""Trains a VAE on a data set and writes a run.
 
 A run holds model, numbers, figures and export. The weights kept are those of the best
-validation ELBO; test data are seen by the final report alone. The same seed gives the
+validation ELBO (or loss, where another objective than the ELBO is trained); test data
+are seen by the final report alone. The same seed gives the
 same `history.csv`, whether or not the training was broken off and resumed.
 
 A run that is replaced stays where it is, in use, until the new one is complete: broken
@@ -187,13 +190,17 @@ def _resumed_config(folder, output, given):
             f"`dataset` of the run at {output} is {saved['dataset']!r}. Received: "
             f"dataset={dataset!r}. Leave it out, or train another run."
         )
-    falls = saved["learning_rate_schedule"] != "constant"
-    if falls and given.get("epochs", saved["epochs"]) != saved["epochs"]:
-        raise ValueError(
-            f"`epochs` of the run at {output} is {saved['epochs']}, where its learning "
-            f"rate ends at 0. Received: epochs={given['epochs']}. Leave it out, or "
-            "train another run."
-        )
+    ends = {
+        "its learning rate ends at 0": saved["learning_rate_schedule"] != "constant",
+        "the cycles of its beta end": saved["beta_schedule"] == "cyclical",
+    }
+    for what, is_so in ends.items():
+        if is_so and given.get("epochs", saved["epochs"]) != saved["epochs"]:
+            raise ValueError(
+                f"`epochs` of the run at {output} is {saved['epochs']}, where {what}. "
+                f"Received: epochs={given['epochs']}. Leave it out, or train another "
+                "run."
+            )
     return {**saved, **given}
 
 

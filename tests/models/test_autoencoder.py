@@ -48,7 +48,7 @@ def test_it_samples_from_the_prior_and_exports_z():
     [
         lambda vae: vae.elbo(X),
         lambda vae: keras_vae.evaluation.marginal_log_likelihood(vae, X),
-        lambda vae: keras_vae.evaluation.evaluate(vae, X),
+        lambda vae: keras_vae.evaluation.evaluate(vae, X, num_importance_samples=2),
     ],
 )
 def test_what_needs_a_density_is_refused_in_one_line(call):
@@ -57,6 +57,24 @@ def test_what_needs_a_density_is_refused_in_one_line(call):
     ) as info:
         call(make(keras_vae.Autoencoder))
     assert "\n" not in str(info.value)
+
+
+def test_what_it_has_is_measured():
+    vae = make(keras_vae.Autoencoder)
+    metrics = keras_vae.evaluation.evaluate(vae, X)
+    losses = vae.score(X)["reconstruction_loss"]
+    assert metrics["reconstruction_loss"] == pytest.approx(losses.mean(), rel=1e-6)
+    error = losses.std(ddof=1) / np.sqrt(len(X))
+    assert metrics["reconstruction_loss_standard_error"] == pytest.approx(error, 1e-4)
+    assert not {"elbo", "kl_loss", "bits_per_dim"} & set(metrics)
+
+
+def test_a_prior_that_nothing_would_train_is_refused():
+    with pytest.raises(ValueError, match="`prior` should be 'standard_normal', or one"):
+        make(keras_vae.Autoencoder, prior="mixture")
+    codes = make(keras_vae.Autoencoder).codes(X)
+    fitted = keras_vae.priors.fit_mixture(codes, 2)
+    assert make(keras_vae.Autoencoder, prior=fitted).sample(3, seed=0).shape == (3, 12)
 
 
 @pytest.mark.parametrize(

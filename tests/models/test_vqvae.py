@@ -199,5 +199,5 @@ def test_what_does_not_fit_is_named():
         keras_vae.VQVAE(*plain)
     with pytest.raises(ValueError, match="`commitment` should be"):
         vae.commitment = -1
-    with pytest.raises(ValueError, match="`flow` is for"):
+    with pytest.raises(ValueError, match="`flow` has no effect"):
         keras_vae.VQVAE(vae.encoder, vae.decoder, flow=object())

@@ -82,19 +82,27 @@ def test_pseudo_inputs_begin_as_examples(digits):
 def test_levels_and_codes(digits):
     vae = built(digits, model="hierarchical_vae", latent_dims=[2, 3, 5])
     assert vae.top_down.latent_shapes == [(2,), (3,), (5,)]
-    vae = built(digits, model="hierarchical_vae", network="residual")
+    vae = built(digits, model="hierarchical_vae", network="convolutional")
     assert vae.top_down.latent_shapes[0] == (2,)
     assert len(vae.top_down.latent_shapes[-1]) == 3
     vae = built(digits, model="vqvae", num_codes=7)
     assert vae.quantizer.num_codes == 7 and vae.latent_shape[-1] == 2
     for given, message in (
-        ({"model": "hierarchical_vae", "network": "residual"}, "`latent_dims` belongs"),
+        (
+            {"model": "hierarchical_vae", "network": "convolutional"},
+            "`latent_dims` belongs",
+        ),
         ({"model": "vae"}, "`latent_dims` belongs to the model hierarchical_vae"),
     ):
         with pytest.raises(ValueError, match=message):
             built(digits, latent_dims=[2, 3], **given)
-    with pytest.raises(ValueError, match="`hidden_units` does not go with.*vqvae"):
-        settings.check_together({"model": "vqvae", "hidden_units": [3]})
+    for given, message in (
+        ({"model": "vqvae", "hidden_units": [3]}, "`hidden_units` does not go with"),
+        ({"model": "vqvae", "network": "residual"}, "`network` of a vqvae has resid"),
+        ({"model": "info_vae", "penalty": 0.2}, "`penalty` of an info_vae .* 0.5 or"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            settings.check_together(given)
 
 
 def test_what_a_model_refuses_is_told_before_it_is_built():
@@ -154,23 +162,46 @@ def test_every_measure_has_words():
         assert set(cls.MEASURES) <= set(report.MEASURES), cls
 
 
+BOUNDS = [
+    {"val_elbo": -3.0, "val_iwae_bound": -1.0, "val_loss": 1.0},
+    {"val_elbo": -2.0, "val_iwae_bound": -1.5, "val_loss": 0.5},
+    {"val_elbo": -4.0, "val_iwae_bound": -2.0, "val_loss": 0.7},
+]
+
+
 @pytest.mark.parametrize(
-    ("rows", "best"),
+    ("chosen_by", "rows", "best"),
     [
-        ([{"val_elbo": -3.0}, {"val_elbo": -2.0}, {"val_elbo": -4.0}], 2),
-        (
-            [
-                {"val_elbo": -3.0, "val_iwae_bound": -1.0},
-                {"val_elbo": -2.0, "val_iwae_bound": -1.5},
-            ],
-            1,
-        ),
-        ([{"val_loss": 3.0}, {"val_loss": 1.0}, {"val_loss": 2.0}], 2),
-        ([{"val_elbo": -3.0}, {"val_elbo": float("nan")}], 1),
-        ([{"loss": 1.0}, {"loss": 2.0}], 2),
-        ([{"val_loss": float("inf")}], None),
+        (("val_elbo", 1), BOUNDS, 2),
+        (("val_iwae_bound", 1), BOUNDS, 1),
+        (("val_loss", 1), BOUNDS, 2),
+        (("val_loss", 3), BOUNDS, 3),
+        (("val_loss", 9), BOUNDS, 3),  # the schedules have not settled: the last
+        (("val_elbo", 1), [{"val_elbo": -3.0}, {"val_elbo": float("nan")}], 1),
+        (("val_elbo", 1), [{"loss": 1.0}, {"loss": 2.0}], 2),
+        (("val_loss", 1), [{"val_loss": float("inf")}], None),
     ],
 )
-def test_the_best_epoch_is_that_of_the_bound_that_was_trained(tmp_path, rows, best):
-    recorder = keras_vae.callbacks.RunRecorder(tmp_path, history=rows)
+def test_the_best_epoch(tmp_path, chosen_by, rows, best):
+    recorder = keras_vae.callbacks.RunRecorder(tmp_path, None, rows, *chosen_by)
     assert recorder.best_epoch == best
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("val_elbo", 1)),
+        ({"beta_schedule": "linear", "warmup_epochs": 4}, ("val_elbo", 1)),
+        ({"beta": 4.0}, ("val_loss", 1)),
+        ({"beta": 4.0, "beta_schedule": "linear", "warmup_epochs": 4}, ("val_loss", 5)),
+        ({"capacity": 9.0, "warmup_epochs": 2}, ("val_loss", 3)),
+        ({"free_bits": 0.1}, ("val_loss", 1)),
+        ({"model": "iwae"}, ("val_iwae_bound", 1)),
+        ({"model": "beta_tcvae"}, ("val_loss", 1)),
+        ({"model": "autoencoder"}, ("val_loss", 1)),
+    ],
+)
+def test_a_model_is_chosen_by_what_it_was_trained_for(digits, given, expected):
+    steps = digits.train.steps_per_epoch(SMALL["batch_size"])
+    chosen_by = keras_vae.callbacks.criterion(built(digits, **given), steps)
+    assert chosen_by == expected
