@@ -153,3 +153,31 @@ def test_networks_of_images_take_conditions(build, hidden_units):
     assert np.abs(samples[0] - samples[1]).max() > 1e-4
     with pytest.raises(ValueError, match="`condition_dim` should be an integer >= 1"):
         build((9, 8, 1), 2, condition_dim=0, **arguments)
+
+
+def test_labels_in_batches_are_checked_too():
+    vae = make()
+    x = np.zeros((4, 12), "float32")
+
+    def batches(labels):
+        data = {"x": x, "condition": np.asarray(labels)}
+        return tf.data.Dataset.from_tensor_slices(data).batch(4)
+
+    vae.compile("sgd")
+    with pytest.raises(ValueError, match="`condition` should be integers.*float64"):
+        vae.fit(batches([0.0, 1.7, 2.0, 0.0]), verbose=0)
+    for method in (vae.encode, vae.score, vae.reconstruct):
+        with pytest.raises(ValueError, match="from 0 to 2. Received: 99"):
+            method(batches([0, 1, 99, 2]))
+    np.testing.assert_allclose(
+        vae.codes(batches([0, 1, 2, 0])),
+        vae.codes({"x": x, "condition": [0, 1, 2, 0]}),
+        rtol=1e-6,
+    )
+
+
+def test_networks_that_take_two_conditions_of_one_name_are_refused():
+    encoder = networks.dense((12,), 2, condition_dim=3)[0]
+    decoder = networks.dense((12,), 2, condition_dim=5)[1]
+    with pytest.raises(ValueError, match="should take one condition 'condition'"):
+        keras_vae.VAE(encoder, decoder)

@@ -10,8 +10,10 @@ from scipy import stats
 
 import keras_vae
 from keras_vae import noise
+from keras_vae.distributions import Hierarchical, Normal
 from keras_vae.evaluation import marginal_log_likelihood
 from keras_vae.layers import TopDown
+from keras_vae.models.float32 import layers_of
 
 RNG = np.random.default_rng(0)
 X = (RNG.uniform(size=(6, 8)) < 0.5).astype("float32")
@@ -349,3 +351,28 @@ def test_what_does_not_fit_is_named():
     build = keras_vae.networks.hierarchical_convolutional
     with pytest.raises(ValueError, match="`levels` should hold a number of levels"):
         build((8, 8, 1), 2, levels=(1,))
+
+
+def test_the_mean_is_inferred_as_in_inference():
+    """Whatever draws or counts in training (dropout, statistics) does it once."""
+    modes = []
+
+    def infer(draw, training=False):
+        modes.append(training)
+        top = Normal(tf.zeros((1, 1)), tf.zeros((1, 1)))
+        draw(0, top)
+        return None, [top]
+
+    q = Hierarchical(infer, [(1,)], training=True)
+    q.sample(tf.zeros((1, 1, 1)))
+    assert q.mean.shape == (1, 1) and modes == [True, False]
+
+
+def test_layers_in_the_levels_are_found():
+    networks = keras_vae.networks.hierarchical_dense(
+        (4,), (1, 2), hidden_units=((8,), (8,))
+    )
+    vae = keras_vae.HierarchicalVAE(*networks)
+    found = {id(layer) for layer in layers_of(vae)}
+    parts = [layer for net in vae.top_down.networks for layer in net.layers]
+    assert parts and {id(layer) for layer in parts} <= found

@@ -344,3 +344,31 @@ def test_a_linear_gaussian_vae_reaches_probabilistic_pca():
     elbo = np.mean([vae.elbo(x, seed=seed).mean() for seed in range(20)])
     assert elbo <= log_likelihood + 0.01
     assert elbo == pytest.approx(log_likelihood, abs=0.1)
+
+
+def test_seeds_of_a_step():
+    """Of another model, another use, another batch of an evaluation: others."""
+    encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
+    first, second = (keras_vae.VAE(encoder, decoder) for _ in range(2))
+    one = first.step_seeds(1, 3).numpy()
+    assert len(np.unique(one, axis=0)) == 3
+    np.testing.assert_array_equal(first.step_seeds(1, 3), one)
+    assert not np.array_equal(second.step_seeds(1, 3), one)  # seeds of their own
+    assert not np.array_equal(first.step_seeds(2, 3), one)
+    first.compile("sgd")
+    first.evaluate(np.zeros((4, 4), "float32"), verbose=0)  # counts the examples
+    assert not np.array_equal(first.step_seeds(1, 3), one)
+    first.reset_metrics()
+    np.testing.assert_array_equal(first.step_seeds(1, 3), one)
+
+
+def test_evaluating_on_targets_leaves_the_check_of_x_on():
+    encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
+    vae = keras_vae.VAE(encoder, decoder)
+    vae.compile("sgd")
+    x = np.full((8, 4), 0.5, "float32")
+    vae.evaluate(3 * x, x, verbose=0)
+    with pytest.raises(ValueError, match="support"):
+        vae.encode(3 * x)
+    vae.fit(3 * x, x, verbose=0)
+    assert vae.encode(3 * x)[0].shape == (8, 2)

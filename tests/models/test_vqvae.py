@@ -201,3 +201,18 @@ def test_what_does_not_fit_is_named():
         vae.commitment = -1
     with pytest.raises(ValueError, match="`flow` has no effect"):
         keras_vae.VQVAE(vae.encoder, vae.decoder, flow=object())
+
+
+def test_the_seed_reaches_codebook_and_prior():
+    def weights(seed):
+        networks = keras_vae.networks.quantized_convolutional((4, 4, 1), 2, seed=0)
+        vae = keras_vae.VQVAE(*networks, quantizer=4, seed=seed)
+        return [
+            np.ravel(w) for p in (vae.quantizer, vae.prior) for w in p.get_weights()
+        ]
+
+    a, again, b = (np.concatenate(weights(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a, again)
+    codebook = 8
+    assert not np.array_equal(a[:codebook], b[:codebook])
+    assert not np.array_equal(a[codebook:], b[codebook:])
