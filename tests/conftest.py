@@ -43,11 +43,6 @@ def same_start():
     keras.config.set_dtype_policy("float32")
 
 
-def pytest_collection_modifyitems(items):
-    """The longest file first: one process has it, and the others share the rest."""
-    items.sort(key=lambda item: item.path.name != "test_family.py")
-
-
 def pytest_runtest_setup(item):
     """Skips the tests on the real MNIST where it is not."""
     folder = Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
