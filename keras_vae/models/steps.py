@@ -164,11 +164,12 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
     def test_step(self, data):
         batch = self._unpack(data)
-        seed = self._example_seeds(batch)
+        seed, num_examples = self._example_seeds(batch)
         draws = noise.draws(seed, self.num_samples, self.latent_shape)
         with keras_private.one_call(self):
             terms = self.elbo_terms(batch.inputs, batch.target, draws)
             loss, _ = self._loss(terms, batch, 1.0)
+        self._counters.examples.assign_add(num_examples)
         return self._log(terms, batch, loss)
 
     def deterministic_terms(self, inputs, seed):
@@ -323,7 +324,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         ):
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         key = noise.threefry2x32(key, tf.stack([step, replica]))
-        # 0 in training, and in evaluation the number of examples so far.
+        # 0 in training, and in evaluation the number of examples before the batch.
         examples = tf.cast(self._counters.examples.read_value(), tf.int32)
         key = noise.threefry2x32(key, tf.stack([examples, 0]))
         return noise.threefry2x32(key, noise.example_seeds(0, 0, num_rows))
@@ -356,7 +357,11 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         return tf.concat([tensor, row[: tf.cast(size == 0, tf.int32)]], axis=0)
 
     def _example_seeds(self, batch):
-        """One seed for each example by its place in the data, as `score` has."""
+        """One seed for each example by its place in the data, as `score` has.
+
+        Returns:
+            int32 tensor `(batch, 2)`, and the number of examples on all replicas.
+        """
         start = self._counters.examples.read_value()
         size, total = batch.size, tf.cast(batch.size, tf.int64)
         before = tf.constant(0, tf.int64)
@@ -368,6 +373,5 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             sizes = tf.cast(self._over_replicas(part), tf.int64)
             total = tf.reduce_sum(sizes)
             before = tf.reduce_sum(sizes[:replica])
-        self._counters.examples.assign_add(total)
         first = tf.cast(start + before, tf.int32)
-        return noise.example_seeds(0, first, batch.num_rows)
+        return noise.example_seeds(0, first, batch.num_rows), total
