@@ -20,9 +20,12 @@ class Hierarchical:
     Args:
         infer: Function that goes down the levels: it takes a function
             `draw(level, q)`, which returns the codes of a level,
-            `(num_samples, batch, dim)`, given its posterior, and returns
-            `(state, posteriors)`: what there is to decode, and the `Normal`s.
+            `(num_samples, batch, dim)`, given its posterior, and whether networks run
+            in training mode, and returns `(state, posteriors)`: what there is to
+            decode, and the `Normal`s.
         latent_shapes: List of tuples, the shape of each level's code.
+        training: Whether `sample` infers in training mode. The mean never does, so that
+            dropout and moving statistics know of one pass.
 
     Attributes:
         parameters: `{"z_mean": ..., "z_log_var": ...}`, `(batch, total_dim)`, float32:

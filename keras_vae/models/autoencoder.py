@@ -29,9 +29,11 @@ class Autoencoder(VAE):
             usual `x` -> `[z_mean, z_log_var]`, as `keras_vae.networks` build it, the
             part that ends in `z_mean` is taken, with its weights.
         decoder: As of `VAE`.
-        **kwargs: `likelihood`, `prior` (of `sample` alone), `standardize`, `seed` and
-            what else `VAE` takes; `beta`, `capacity`, `free_bits`, `num_samples` and
-            `flow` have no effect here and are refused.
+        prior: Of `sample` alone: `"standard_normal"`, or a `keras_vae.priors.Prior`
+            whose weights are known, as of `fit_mixture`.
+        **kwargs: `likelihood`, `standardize`, `seed` and what else `VAE` takes; `beta`,
+            `capacity`, `free_bits`, `num_samples` and `flow` have no effect here and
+            are refused.
 
     Raises:
         ValueError: If the networks do not fit one another, or for an argument without

@@ -451,6 +451,7 @@ def test_early_stopping_waits_for_the_schedule():
         step = np.int64(10)
         beta = keras_vae.schedules.LinearWarmup(100)
         capacity = None
+        UNUSED = {}
         stop_training = False
 
         def save(self, path):
@@ -473,6 +474,7 @@ def test_an_epoch_without_a_finite_elbo_is_never_the_best(tmp_path):
         step = np.int64(10)
         beta = keras_vae.schedules.Constant(1.0)
         capacity = None
+        UNUSED = {}
         stop_training = False
 
         def save(self, path):
