@@ -58,6 +58,36 @@ def check_integer(name, value, minimum, maximum=math.inf):
     return int(value)
 
 
+def check_integers(name, values, minimum=1, empty=False, example="(32, 64)"):
+    """Returns a tuple of integers that are not below `minimum`.
+
+    Args:
+        name: The argument, for the error.
+        values: What was given, an iterable.
+        minimum: Integer.
+        empty: Whether there may be none.
+        example: What the error gives as an example.
+
+    Raises:
+        ValueError: If it is something else.
+
+    Example:
+
+    >>> check_integers("filters", [32, np.int64(64)])
+    (32, 64)
+    """
+    try:
+        integers = tuple(check_integer(name, value, minimum) for value in values)
+    except (TypeError, ValueError):
+        integers = None
+    if integers is None or not (integers or empty):
+        raise ValueError(
+            f"`{name}` should be a tuple of integers >= {minimum}, such as "
+            f"{name}={example}. Received: {name}={values!r}"
+        )
+    return integers
+
+
 def _is_a(kinds, value):
     """Whether a value is one number of some of NumPy's kinds of types; no bool is."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -224,6 +224,8 @@ def compare(models, output):
         names = {run: Path(run).name for run in reports}
         if len(set(names.values())) < len(names):
             names = {run: run for run in reports}
+        if not any("kl_loss" in metrics for metrics in reports.values()):
+            raise click.UsageError("None of the runs has a KL, and so no rate to draw.")
         points = [
             {
                 "model": names[run],
@@ -278,9 +280,10 @@ def _warn_of_other_data(models):
 def score(seed, output, **data):
     """Score each example: its ELBO and the two parts of it, in nats.
 
-    Columns: index, label (if the data have labels), elbo, reconstruction_loss, kl_loss.
-    The lower the elbo, the less the model expects the example. MODEL is the directory
-    of a run, or a .keras file (then with --input).
+    Columns: index, label (if the data have labels), elbo, reconstruction_loss, kl_loss,
+    and what else the model measures (an autoencoder has reconstruction_loss alone). The
+    lower the elbo, the less the model expects the example. MODEL is the directory of a
+    run, or a .keras file (then with --input).
     """
     data = open_data(**data)
     scores = data.vae.score(data.batches("Scoring"), seed=seed)

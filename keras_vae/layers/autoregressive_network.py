@@ -5,8 +5,8 @@ import random
 import keras
 from keras import ops
 
-from keras_vae.arguments import check_integer
-from keras_vae.layers.masked_dense import MaskedDense, check_degrees
+from keras_vae.arguments import check_integer, check_integers
+from keras_vae.layers.masked_dense import MaskedDense
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -62,9 +62,9 @@ class AutoregressiveNetwork(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.degrees = check_degrees("degrees", degrees, minimum=1)
+        self.degrees = list(check_integers("degrees", degrees))
         self.num_outputs = check_integer("num_outputs", num_outputs, minimum=1)
-        self.hidden_units = check_hidden_units(hidden_units)
+        self.hidden_units = check_integers("hidden_units", hidden_units, empty=True)
         self.activation = keras.activations.get(activation)
         self.seed = seed if seed is None else check_integer("seed", seed, minimum=0)
 
@@ -127,26 +127,3 @@ class AutoregressiveNetwork(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "seed": self.seed,
         }
-
-
-def check_hidden_units(hidden_units):
-    """Returns a tuple of positive integers, which may be empty.
-
-    Args:
-        hidden_units: What was given.
-
-    Raises:
-        ValueError: If it is something else.
-
-    Example:
-
-    >>> check_hidden_units([64, 64])
-    (64, 64)
-    """
-    try:
-        return tuple(check_integer("hidden_units", units, 1) for units in hidden_units)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "`hidden_units` should be a tuple of integers >= 1, such as "
-            f"hidden_units=(64, 64). Received: hidden_units={hidden_units!r}"
-        ) from error

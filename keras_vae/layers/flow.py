@@ -6,8 +6,7 @@ import random
 import keras
 import tensorflow as tf
 
-from keras_vae.arguments import check_integer
-from keras_vae.layers.autoregressive_network import check_hidden_units
+from keras_vae.arguments import check_integer, check_integers
 
 
 class Flow(keras.layers.Layer):
@@ -48,7 +47,7 @@ class Flow(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.num_steps = check_integer("num_steps", num_steps, minimum=1)
-        self.hidden_units = check_hidden_units(hidden_units)
+        self.hidden_units = check_integers("hidden_units", hidden_units, empty=True)
         self.activation = keras.activations.get(activation)
         self.seed = seed if seed is None else check_integer("seed", seed, minimum=0)
 

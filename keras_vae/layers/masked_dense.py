@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae.arguments import check_integer
+from keras_vae.arguments import check_integers
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -56,8 +56,12 @@ class MaskedDense(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.input_degrees = check_degrees("input_degrees", input_degrees)
-        self.output_degrees = check_degrees("output_degrees", output_degrees)
+        self.input_degrees = list(
+            check_integers("input_degrees", input_degrees, minimum=0)
+        )
+        self.output_degrees = list(
+            check_integers("output_degrees", output_degrees, minimum=0)
+        )
         self.strict = bool(strict)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         degrees = np.array(self.input_degrees)[:, None]
@@ -87,31 +91,3 @@ class MaskedDense(keras.layers.Layer):
             "strict": self.strict,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def check_degrees(name, degrees, minimum=0):
-    """Returns degrees as a list of integers, at least one.
-
-    Args:
-        name: The argument, for the error.
-        degrees: What was given.
-        minimum: Integer.
-
-    Raises:
-        ValueError: If it is something else.
-
-    Example:
-
-    >>> check_degrees("degrees", (1, 2))
-    [1, 2]
-    """
-    try:
-        checked = [check_integer(name, degree, minimum) for degree in degrees]
-    except (TypeError, ValueError):
-        checked = []
-    if not checked:
-        raise ValueError(
-            f"`{name}` should be a sequence of integers >= {minimum}. "
-            f"Received: {name}={degrees!r}"
-        )
-    return checked

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.arguments import check_integer, check_number
+from keras_vae.arguments import check_integers, check_number
 from keras_vae.models.vae import VAE
 
 _USE = 2  # what the seeds of its permutations are for
@@ -87,9 +87,7 @@ class FactorVAE(VAE):
     ):
         super().__init__(encoder, decoder, **kwargs)
         self.gamma = gamma
-        self.hidden_units = tuple(
-            check_integer("hidden_units", units, minimum=1) for units in hidden_units
-        )
+        self.hidden_units = check_integers("hidden_units", hidden_units, empty=True)
         self._has_own_discriminator = discriminator is None
         if discriminator is None:
             discriminator = _dense(self.latent_dim, self.hidden_units, self.seed)

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from keras_vae import likelihoods
-from keras_vae.arguments import check_integer, did_you_mean
+from keras_vae.arguments import check_integer, check_integers, did_you_mean
 
 # Gain and fan of the initial weights that keep the scale of a signal through many
 # layers: Glorot & Bengio (2010) for what is linear near 0, Klambauer et al. (2017)
@@ -293,20 +293,6 @@ def image_sizes(data_shape, filters):
 
 
 # Arguments.
-
-
-def check_integers(name, values, minimum=1, empty=False, example="(32, 64)"):
-    """Returns a tuple of integers that are not below `minimum`."""
-    try:
-        integers = tuple(check_integer(name, value, minimum) for value in values)
-    except (TypeError, ValueError):
-        integers = None
-    if integers is None or not (integers or empty):
-        raise ValueError(
-            f"`{name}` should be a tuple of integers >= {minimum}, such as "
-            f"{name}={example}. Received: {name}={values!r}"
-        )
-    return integers
 
 
 def _data_shape(data_shape):

@@ -2,7 +2,8 @@
 
 from keras import layers
 
-from keras_vae.networks.builder import Builder, check_integers
+from keras_vae.arguments import check_integers
+from keras_vae.networks.builder import Builder
 
 
 def dense(

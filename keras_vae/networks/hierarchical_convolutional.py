@@ -5,11 +5,10 @@ import math
 import keras
 from keras import layers
 
-from keras_vae.arguments import check_integer
+from keras_vae.arguments import check_integer, check_integers
 from keras_vae.layers import TopDown
 from keras_vae.networks.builder import (
     Builder,
-    check_integers,
     image_sizes,
 )
 

@@ -3,8 +3,9 @@
 import keras
 from keras import layers
 
+from keras_vae.arguments import check_integers
 from keras_vae.layers import TopDown
-from keras_vae.networks.builder import Builder, check_integers
+from keras_vae.networks.builder import Builder
 
 
 def hierarchical_dense(

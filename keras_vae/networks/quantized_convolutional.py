@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from keras_vae.arguments import check_integer
-from keras_vae.networks.builder import Builder, check_integers, image_sizes
+from keras_vae.arguments import check_integer, check_integers
+from keras_vae.networks.builder import Builder, image_sizes
 
 
 def quantized_convolutional(

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import noise
-from keras_vae.arguments import check_integer
+from keras_vae.arguments import check_integer, check_integers
 from keras_vae.priors.codes import CodesPrior
 
 
@@ -61,14 +61,7 @@ class AutoregressiveCodes(CodesPrior):
         super().__init__(num_codes, **kwargs)
         self.context = check_integer("context", context, minimum=1)
         self.embedding_dim = check_integer("embedding_dim", embedding_dim, minimum=1)
-        self.hidden_units = tuple(
-            check_integer("hidden_units", units, minimum=1) for units in hidden_units
-        )
-        if not self.hidden_units:
-            raise ValueError(
-                "`hidden_units` should hold a number for at least one hidden layer, "
-                "such as (128,). Received: hidden_units=()"
-            )
+        self.hidden_units = check_integers("hidden_units", hidden_units)
         self.activation = keras.activations.get(activation)
         self.seed = seed
 

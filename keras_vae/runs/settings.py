@@ -458,10 +458,11 @@ def check_together(settings, spell=in_python):
             f"{spell('network')} of a {model} has residual blocks where it is "
             "convolutional. Received: 'residual'"
         )
-    if model == "info_vae" and (settings.get("penalty") or 1.0) < 0.5:
+    penalty = settings.get("penalty")
+    if model == "info_vae" and penalty is not None and penalty < 0.5:
         raise ValueError(
             f"{spell('penalty')} of an info_vae should be 0.5 or more: with less the "
-            f"MMD would be rewarded. Received: {settings['penalty']!r}"
+            f"MMD would be rewarded. Received: {penalty!r}"
         )
     if settings.get("hidden_units") is not None and model == "vqvae":
         raise ValueError(

@@ -86,6 +86,11 @@ def test_runs_are_compared(call, run, tmp_path):
     (other / "config.json").write_text(json.dumps({**config, "seed": 7}))
     result = call("compare", run, other)
     assert f"chosen and drawn: {run}; {other}" in result.stderr
+    (other / "metrics.json").write_text(
+        json.dumps({n: v for n, v in metrics.items() if n not in ("elbo", "kl_loss")})
+    )
+    result = call("compare", other, "--output", tmp_path / "none.png")
+    assert result.exit_code == 2 and "no rate to draw" in result.stderr
     (other / "metrics.json").unlink()
     result = call("compare", run, other)
     assert result.exit_code == 2 and "it is no whole run" in result.stderr

@@ -208,7 +208,10 @@ def test_float32_under_mixed_precision():
         (lambda: CouplingFlow(num_steps=0), "`num_steps` should be an integer >= 1"),
         (lambda: CouplingFlow(hidden_units=64), r"`hidden_units`.*hidden_units=64"),
         (lambda: CouplingFlow(seed=-1), "`seed`.*seed=-1"),
-        (lambda: AutoregressiveNetwork([]), "`degrees` should be a sequence"),
+        (
+            lambda: AutoregressiveNetwork([]),
+            "`degrees` should be a tuple of integers >= 1",
+        ),
         (lambda: AutoregressiveNetwork([0, 1]), r"integers >= 1.*\[0, 1\]"),
         (lambda: MaskedDense([1], [-1]), r"`output_degrees`.*\[-1\]"),
         (

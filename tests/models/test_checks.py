@@ -93,6 +93,19 @@ def test_answers_check_their_data(vae, method):
         getattr(vae, method)(stream(X).take(0))
 
 
+def test_predict_checks_its_arrays_as_reconstruct_does():
+    vae = keras_vae.VAE(*dense())
+    vae.compile()
+    for data, message in (
+        (X[:, :5], r"\(batch, 12\)"),
+        (np.full((2, 12), np.nan), "finite"),
+        (X * 3, "support"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vae.predict(data, verbose=0)
+    np.testing.assert_allclose(vae.predict(X, verbose=0), vae.reconstruct(X), 1e-5)
+
+
 def test_other_answers_check_their_arguments(vae):
     with pytest.raises(ValueError, match=r"`z`.*\(batch, 2\).*\(3, 5\)"):
         vae.decode(np.zeros((3, 5)))

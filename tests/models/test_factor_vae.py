@@ -201,5 +201,7 @@ def test_settings_and_arguments():
         make(keras_vae.FactorVAE, gamma=-1.0, **SMALL)
     with pytest.raises(ValueError, match=r"`discriminator`.*\(batch, 3\).*\(None, 2\)"):
         make(keras_vae.FactorVAE, 3, discriminator=of_squares())
-    with pytest.raises(ValueError, match="`hidden_units` should be an integer"):
+    with pytest.raises(
+        ValueError, match="`hidden_units` should be a tuple of integers >= 1"
+    ):
         make(keras_vae.FactorVAE, hidden_units=(16, 0))

@@ -100,6 +100,7 @@ def test_levels_and_codes(digits):
         ({"model": "vqvae", "hidden_units": [3]}, "`hidden_units` does not go with"),
         ({"model": "vqvae", "network": "residual"}, "`network` of a vqvae has resid"),
         ({"model": "info_vae", "penalty": 0.2}, "`penalty` of an info_vae .* 0.5 or"),
+        ({"model": "info_vae", "penalty": 0.0}, "`penalty` of an info_vae .* 0.5 or"),
     ):
         with pytest.raises(ValueError, match=message):
             settings.check_together(given)
