@@ -219,6 +219,14 @@ def test_a_resumed_run_refuses_other_settings_and_data(run, tmp_path):
         given = {"dataset": None, **given}
         with pytest.raises(ValueError, match=message):
             runs.train(given.pop("dataset"), path, resume=True, **given)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(
+        json.dumps({**config, "beta_schedule": "cyclical"})
+    )
+    with pytest.raises(
+        ValueError, match="`epochs`.*is 3, where the cycles of its beta"
+    ):
+        runs.train(None, path, resume=True, epochs=9)
     assert history(path) == history(run.directory)
 
 
