@@ -3,14 +3,10 @@
 import functools
 import json
 import os
-import zipfile
 from pathlib import Path
 
-import keras
-
 from keras_vae import datasets, files
-from keras_vae.memory import check_memory
-from keras_vae.models import VAE
+from keras_vae.models.loading import load_model
 from keras_vae.runs import settings
 from keras_vae.version import __version__
 
@@ -180,26 +176,7 @@ def load(path):
     sweep_run(path)
     if path.is_dir():
         path = path / "model.keras"
-    if not path.is_file():
-        raise ValueError(f"There is no model at {path}: no such file.")
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        # Once as read and once as variables.
-        check_memory(f"Loading {path}", 2.0 * unpacked, "Is it what it should be?")
-    try:
-        model = keras.models.load_model(path)
-    except Exception as error:  # Keras raises whatever the damage led to
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"{path} cannot be read as a model that keras_vae saved: it is damaged, or "
-            f"of another kind ({type(error).__name__}: {reason})"
-        ) from error
-    if not isinstance(model, VAE):
-        raise ValueError(
-            f"{path} should hold a keras_vae.VAE. Received: a {type(model).__name__}"
-        )
-    return model
+    return load_model(path)
 
 
 def sweep_run(directory):

@@ -1,0 +1,11 @@
+"""Answers that a trained VAE gives."""
+
+from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
+from keras_vae.applications.conformal import benjamini_hochberg, conformal_p_values
+
+__all__ = [
+    "AnomalyDetector",
+    "Detection",
+    "benjamini_hochberg",
+    "conformal_p_values",
+]
