@@ -2,10 +2,12 @@
 
 from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
 from keras_vae.applications.conformal import benjamini_hochberg, conformal_p_values
+from keras_vae.applications.scorer import scorer
 
 __all__ = [
     "AnomalyDetector",
     "Detection",
     "benjamini_hochberg",
     "conformal_p_values",
+    "scorer",
 ]

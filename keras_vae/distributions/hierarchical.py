@@ -168,7 +168,11 @@ def for_each_draw(tensors, num_samples):
     """
     if num_samples == 1:
         return tensors
-    return tf.nest.map_structure(
-        lambda tensor: tf.tile(tensor, (num_samples, *[1] * (tensor.shape.rank - 1))),
-        tensors,
-    )
+
+    def repeat(tensor):
+        # Along an axis of its own: the converter to TFLite takes a repetition along the
+        # batch, whose size it does not know, for one that broadcasting does as well.
+        repeated = tf.tile(tensor[None], (num_samples, *[1] * tensor.shape.rank))
+        return tf.reshape(repeated, (-1, *tensor.shape[1:]))
+
+    return tf.nest.map_structure(repeat, tensors)

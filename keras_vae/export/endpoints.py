@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_vae import noise
 from keras_vae.export import images
+from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 
@@ -33,6 +34,8 @@ class Endpoint(NamedTuple):
             seeds, int32 `(n, 2)`; returns arrays `(n, ...)` by the names of `inputs`.
         files: Contents of files for a string input to warm up with.
         portable: Whether a phone is given it too: it uses operators that LiteRT has.
+        quantizable: Whether what it answers means the same where its model computes
+            with fewer bits.
 
     Example:
 
@@ -52,6 +55,7 @@ class Endpoint(NamedTuple):
     examples: Callable
     files: tuple = ()
     portable: bool = False
+    quantizable: bool = True
 
 
 @functools.singledispatch
@@ -80,8 +84,10 @@ def exported_models(vae):
         return exported_models(scorer.vae) | {"scorer": {"score": Endpoint(...)}}
     ```
 
+    (`keras_vae.applications.AnomalyDetector` does). It has a VAE in float32, `vae`.
+
     Args:
-        vae: A `keras_vae.VAE`.
+        vae: A `keras_vae.VAE`, or a model of another kind.
 
     Returns:
         `{model: {endpoint: Endpoint}}`; a model's first endpoint is its default one.
@@ -98,10 +104,25 @@ def exported_models(vae):
     >>> sorted(encode({"x": tf.zeros((3, 4))}))
     ['z_log_var', 'z_mean']
     """
-    return {"encoder": _named(_encoder(vae)), "decoder": _named(_decoder(vae))}
+    return {"encoder": by_name(_encoder(vae)), "decoder": by_name(_decoder(vae))}
 
 
-def _named(endpoints):
+def in_float32(model):
+    """What is exported, computing in float32, and the VAE in it.
+
+    Args:
+        model: A `keras_vae.VAE`, or a model of another kind (see `exported_models`).
+
+    Returns:
+        `(model, vae)`; of a VAE twice the same.
+    """
+    if hasattr(model, "vae"):
+        return model, model.vae
+    vae = float32_copy(model)
+    return vae, vae
+
+
+def by_name(endpoints):
     """Endpoints by name; a spec's name is what the input is called on the server."""
     return {
         endpoint.name: endpoint._replace(
@@ -158,63 +179,87 @@ def _encoder(vae):
     def encode_sample_examples(data, seeds):
         return {**encode_examples(data, seeds), "seed": seeds}
 
-    def pixels(inputs):
-        return {**inputs, "x": tf.cast(inputs["x"], tf.float32) / 255.0}
-
-    def encode_uint8_reference(inputs):
-        return encode_reference({**inputs, "x": inputs["x"].astype("float32") / 255})
-
-    def encode_uint8_examples(data, seeds):
-        return {**encode_examples(data, seeds), "x": _levels(data["x"])}
-
-    def decoded(inputs):
-        content, inputs = _take("image_bytes", inputs)
-        return {**inputs, "x": images.decode(content, vae.data_shape)}
-
-    def encode_bytes_reference(inputs):
-        content, inputs = _take("image_bytes", inputs)
-        read = [np.asarray(Image.open(io.BytesIO(file))) for file in content]
-        return encode_uint8_reference(
-            {**inputs, "x": np.reshape(read, (-1, *vae.data_shape))}
-        )
-
-    def encode_bytes_examples(data, seeds):
-        x, inputs = _take("x", encode_uint8_examples(data, seeds))
-        files = np.empty(len(x), object)
-        files[:] = [_png(image) for image in x]
-        return {"image_bytes": files, **inputs}
-
     x = tf.TensorSpec(data_shape, tf.float32)
-    yield Endpoint(
-        "encode",
-        encode,
-        {"x": x, **conditions},
-        encode_reference,
-        encode_examples,
-        portable=True,
+    yield from with_images(
+        vae,
+        Endpoint(
+            "encode",
+            encode,
+            {"x": x, **conditions},
+            encode_reference,
+            encode_examples,
+            portable=True,
+        ),
     )
-    if has_images(vae):
-        yield Endpoint(
-            "encode_uint8",
-            lambda inputs: encode(pixels(inputs)),
-            {"x": tf.TensorSpec(data_shape, tf.uint8), **conditions},
-            encode_uint8_reference,
-            encode_uint8_examples,
-        )
-        yield Endpoint(
-            "encode_bytes",
-            lambda inputs: encode(decoded(inputs)),
-            {"image_bytes": tf.TensorSpec((None,), tf.string), **conditions},
-            encode_bytes_reference,
-            encode_bytes_examples,
-            files=_files_of_both_kinds(vae.data_shape),
-        )
     yield Endpoint(
         "encode_sample",
         encode_sample,
         {"x": x, "seed": _SEED, **conditions},
         encode_sample_reference,
         encode_sample_examples,
+    )
+
+
+def with_images(vae, endpoint):
+    """An endpoint that takes `x`, and the same for images in 8 bits and in files.
+
+    Args:
+        vae: A `keras_vae.VAE`.
+        endpoint: `Endpoint` with an input `x` of data.
+
+    Yields:
+        It, and where `has_images(vae)` also `<name>_uint8`, with `x` uint8, 0..255, and
+        `<name>_bytes`, with `image_bytes` in place of `x`.
+    """
+    yield endpoint
+    if not has_images(vae):
+        return
+
+    def pixels(inputs):
+        return {**inputs, "x": tf.cast(inputs["x"], tf.float32) / 255.0}
+
+    def uint8_reference(inputs):
+        x = inputs["x"].astype("float32") / 255
+        return endpoint.reference({**inputs, "x": x})
+
+    def uint8_examples(data, seeds):
+        inputs = endpoint.examples(data, seeds)
+        return {**inputs, "x": _levels(inputs["x"])}
+
+    def decoded(inputs):
+        content, inputs = _take("image_bytes", inputs)
+        return {**inputs, "x": images.decode(content, vae.data_shape)}
+
+    def bytes_reference(inputs):
+        content, inputs = _take("image_bytes", inputs)
+        read = [np.asarray(Image.open(io.BytesIO(file))) for file in content]
+        x = np.reshape(read, (-1, *vae.data_shape))
+        return uint8_reference({**inputs, "x": x})
+
+    def bytes_examples(data, seeds):
+        x, inputs = _take("x", uint8_examples(data, seeds))
+        files = np.empty(len(x), object)
+        files[:] = [_png(image) for image in x]
+        return {"image_bytes": files, **inputs}
+
+    _, others = _take("x", endpoint.inputs)
+    x = tf.TensorSpec((None, *vae.data_shape), tf.uint8)
+    yield endpoint._replace(
+        name=f"{endpoint.name}_uint8",
+        function=lambda inputs: endpoint.function(pixels(inputs)),
+        inputs={"x": x, **others},
+        reference=uint8_reference,
+        examples=uint8_examples,
+        portable=False,
+    )
+    yield endpoint._replace(
+        name=f"{endpoint.name}_bytes",
+        function=lambda inputs: endpoint.function(decoded(inputs)),
+        inputs={"image_bytes": tf.TensorSpec((None,), tf.string), **others},
+        reference=bytes_reference,
+        examples=bytes_examples,
+        files=_files_of_both_kinds(vae.data_shape),
+        portable=False,
     )
 
 

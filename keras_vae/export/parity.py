@@ -11,8 +11,7 @@ import numpy as np
 from keras_vae import files, noise
 from keras_vae.arguments import check_integer
 from keras_vae.export import trial_data
-from keras_vae.export.endpoints import exported_models
-from keras_vae.models.float32 import float32_copy
+from keras_vae.export.endpoints import exported_models, in_float32
 
 NUM_EXAMPLES = 16
 # A server counts versions in int64.
@@ -70,7 +69,7 @@ def write_parity(vae, path, *, version=1, data=None, num_examples=NUM_EXAMPLES, 
     not from the functions that are exported. So a mistake in those is seen.
 
     Args:
-        vae: A `keras_vae.VAE`.
+        vae: A `keras_vae.VAE`, or another model that `exported_models` knows.
         path: Path of the file; its folder must exist.
         version: Integer, the version of the export.
         data: At least `num_examples` examples to encode: an array, or a dictionary of
@@ -94,8 +93,8 @@ def write_parity(vae, path, *, version=1, data=None, num_examples=NUM_EXAMPLES, 
     (3, 4)
     """
     version = check_version(version)
-    vae = float32_copy(vae)
-    save_parity(path, make_parity(vae, version, data, num_examples, seed))
+    model, _ = in_float32(vae)
+    save_parity(path, make_parity(model, version, data, num_examples, seed))
 
 
 def check_version(version):
@@ -103,8 +102,9 @@ def check_version(version):
     return check_integer("version", version, 1, HIGHEST_VERSION)
 
 
-def make_parity(vae, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
+def make_parity(model, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
     """The `Parity` of a model in float32; arguments as of `write_parity`."""
+    _, vae = in_float32(model)
     num_examples = check_integer("num_examples", num_examples, minimum=1)
     _check_finite("weights", ((w.path, w.numpy()) for w in vae.weights))
     if data is None:
@@ -120,11 +120,11 @@ def make_parity(vae, version, data=None, num_examples=NUM_EXAMPLES, seed=0):
     seeds = noise.example_seeds(seed, 0, num_examples).numpy()
     seeds[-1] = np.iinfo("int32").min, np.iinfo("int32").max  # the outermost there are
     references = {
-        model: {
-            name: _refer(f"{model}/{name}", endpoint, endpoint.examples(data, seeds))
-            for name, endpoint in endpoints.items()
+        name: {
+            key: _refer(f"{name}/{key}", endpoint, endpoint.examples(data, seeds))
+            for key, endpoint in endpoints.items()
         }
-        for model, endpoints in exported_models(vae).items()
+        for name, endpoints in exported_models(model).items()
     }
     return Parity(version, references)
 

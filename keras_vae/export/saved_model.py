@@ -13,13 +13,12 @@ from keras_vae import files
 from keras_vae.arguments import check_integer
 from keras_vae.export import parity as proof
 from keras_vae.export import saved_model_replay, serving_config
-from keras_vae.export.endpoints import describe, exported_models
+from keras_vae.export.endpoints import describe, exported_models, in_float32
 from keras_vae.export.serving_config import METADATA, ServingConfig
 from keras_vae.export.tables import format_results
 from keras_vae.export.verify import saved_model_results, versions
 from keras_vae.export.warmup import write_warmup_requests
 from keras_vae.memory import check_memory
-from keras_vae.models.float32 import float32_copy
 
 PARITY = "parity.npz"
 
@@ -88,7 +87,8 @@ def export_saved_models(
     all is as it was.
 
     Args:
-        vae: A `keras_vae.VAE`.
+        vae: A `keras_vae.VAE`; or a `keras_vae.applications.AnomalyDetector`, of which
+            `scorer/<version>/` is a third SavedModel.
         directory: Path of the folder to export to; made where it does not exist. Its
             `models.config` may be of others too: see `write_serving_config`.
         version: Integer >= 1; unless given, one more than the highest there is.
@@ -128,8 +128,8 @@ def export_saved_models(
     """
     directory = Path(directory)
     max_batch_size = check_integer("max_batch_size", max_batch_size, minimum=1)
-    vae = float32_copy(vae)
-    models = exported_models(vae)
+    model, vae = in_float32(vae)
+    models = exported_models(model)
     taken = set().union(*(versions(directory / name) for name in models))
     version = _check_version(version, taken)
     newest = max({version} | taken)  # which a server loads
@@ -141,7 +141,7 @@ def export_saved_models(
     if data is not None:
         data = proof.trial_data.take("data", data, vae, num_examples)
         num_examples = len(data["x"])
-    parity = proof.make_parity(vae, version, data, num_examples)
+    parity = proof.make_parity(model, version, data, num_examples)
 
     published = {}
     with _undone_if_it_fails(directory, published):

@@ -19,11 +19,10 @@ from keras_vae.export import (
     tflite_metadata,
     trial_data,
 )
-from keras_vae.export.endpoints import describe, exported_models
+from keras_vae.export.endpoints import describe, exported_models, in_float32
 from keras_vae.export.parity import check_version
 from keras_vae.export.tflite_elbo import PARAMETERS, measure_elbo, parameters_endpoint
 from keras_vae.export.tflite_report import measure_file
-from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
 QUANTIZATIONS = ("float16", "dynamic", "int8")
@@ -77,7 +76,9 @@ def export_tflite(
     and put in place together.
 
     Args:
-        vae: A `keras_vae.VAE`.
+        vae: A `keras_vae.VAE`; or a `keras_vae.applications.AnomalyDetector`, of which
+            `scorer.tflite` is a third file, in float32 whatever is asked for: scores in
+            fewer bits are not those that it was calibrated with.
         directory: Path of the folder. It may exist if it is empty or is of an earlier
             `export_tflite`, whose files it then replaces; other files stay.
         quantize: Names of quantizations, or one name.
@@ -124,7 +125,7 @@ def export_tflite(
     quantize = _check_quantize(quantize, representative_data)
     litert.require("`export_tflite` runs what it has written, which")
     directory = folders.check_directory(directory, "tflite")
-    vae = float32_copy(vae)
+    exported, vae = in_float32(vae)
     metadata = describe(vae, check_version(version), feature_names)
     calibration = x = None
     if representative_data is not None:
@@ -136,7 +137,7 @@ def export_tflite(
     source = "test_data" if test_data is not None else "representative_data"
     models = {
         name: {key: end for key, end in endpoints.items() if end.portable}
-        for name, endpoints in exported_models(vae).items()
+        for name, endpoints in exported_models(exported).items()
     }
     models = {name: endpoints for name, endpoints in models.items() if endpoints}
     compared = _inputs(models, x or trial_data.generate(vae, _NUM_COMPARED))
@@ -169,7 +170,7 @@ def export_tflite(
             if parameters is not None:
                 pair = [contents[s, quantization] for s in ("encoder", PARAMETERS)]
                 elbo = measure_elbo(vae, *pair, x)
-            for model, endpoints in models.items():
+            for model, endpoints in _in(quantization, models).items():
                 content = contents[model, quantization]
                 notes = _check_types(content, model, quantization)
                 path = staging / _file_name(model, quantization)
@@ -222,7 +223,7 @@ def _convert(models, quantizations, calibration, integer_io):
             "file": _file_name(model, quantization),
         }
         for quantization in quantizations
-        for model, endpoints in models.items()
+        for model, endpoints in _in(quantization, models).items()
     ]
     with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
         folder = Path(folder)
@@ -245,8 +246,19 @@ def _convert(models, quantizations, calibration, integer_io):
                 folder / _file_name(model, quantization)
             ).read_bytes()
             for quantization in quantizations
-            for model in models
+            for model in _in(quantization, models)
         }
+
+
+def _in(quantization, models):
+    """The models that there is a file of in a quantization."""
+    if quantization == "float32":
+        return models
+    return {
+        model: endpoints
+        for model, endpoints in models.items()
+        if all(endpoint.quantizable for endpoint in endpoints.values())
+    }
 
 
 def _file_name(model, quantization):
