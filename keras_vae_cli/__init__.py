@@ -11,23 +11,24 @@ import threading
 
 import click
 
+from keras_vae_cli.anomaly import anomaly
 from keras_vae_cli.export_run import convert, export, verify
 from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
 from keras_vae_cli.measure import compare, evaluate, info, plot, score
-from keras_vae_cli.options import debug_option
+from keras_vae_cli.options import Commands, debug_option
 from keras_vae_cli.train import train
-from keras_vae_cli.words import in_options
 
 SECTIONS = {
     "Train": (train,),
     "Look": (info, evaluate, compare, score, plot),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
+    "Answer": (anomaly,),
     "Ship": (export, convert, verify),
 }
 
 
-class Main(click.Group):
-    """Says what failed in one line; `--debug` shows where."""
+class Main(Commands):
+    """The commands in sections."""
 
     def format_commands(self, ctx, formatter):
         for title, commands in SECTIONS.items():
@@ -35,18 +36,6 @@ class Main(click.Group):
                 formatter.write_dl(
                     [(c.name, c.get_short_help_str(limit=100)) for c in commands]
                 )
-
-    def invoke(self, ctx):
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if ctx.obj:
-                raise
-            command = self.commands[ctx.invoked_subcommand]
-            message = in_options(str(error), command) or type(error).__name__
-            raise click.ClickException(message) from error
 
 
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})

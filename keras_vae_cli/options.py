@@ -11,10 +11,27 @@ from pathlib import Path
 import click
 
 from keras_vae_cli.package import standalone
+from keras_vae_cli.words import in_options
 
 SPLITS = ("test", "validation", "train")
 FIGURES = (".png", ".pdf", ".svg")
 ARRAYS = (".npy", ".npz", ".csv")
+
+
+class Commands(click.Group):
+    """Says what failed in one line; `--debug` shows where."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.find_root().obj:
+                raise
+            command = self.commands[ctx.invoked_subcommand]
+            message = in_options(str(error), command) or type(error).__name__
+            raise click.ClickException(message) from error
 
 
 class Spelled(click.ParamType):
@@ -75,17 +92,28 @@ class Quantizations(Spelled):
         return names
 
 
-class Seconds(click.FloatRange):
-    """A time, up to a day: nan is in no range, though nothing is beyond its ends."""
-
-    def __init__(self):
-        super().__init__(min=0, min_open=True, max=86400)
+class Number(click.FloatRange):
+    """A number in a range: nan is in none, though nothing is beyond its ends."""
 
     def convert(self, value, param, ctx):
         value = super().convert(value, param, ctx)
         if value != value:
             self.fail("nan is not a number.", param, ctx)
         return value
+
+
+class Seconds(Number):
+    """A time, up to a day."""
+
+    def __init__(self):
+        super().__init__(min=0, min_open=True, max=86400)
+
+
+class Share(Number):
+    """A share, between 0 and 1."""
+
+    def __init__(self):
+        super().__init__(min=0, min_open=True, max=1, max_open=True)
 
 
 class ModelPath(click.Path):
@@ -237,7 +265,7 @@ def open_data(**arguments):
     return Data(**arguments)
 
 
-def output_option(*suffixes, required=True):
+def output_option(*suffixes, required=True, name="--output", what="File to write"):
     def check(ctx, param, path):
         if path is None:
             return None
@@ -253,11 +281,11 @@ def output_option(*suffixes, required=True):
         return path
 
     return click.option(
-        "--output",
+        name,
         required=required,
         type=click.Path(path_type=Path, dir_okay=False),
         callback=check,
-        help=f"File to write: {', '.join(suffixes)}.",
+        help=f"{what}: {', '.join(suffixes)}.",
     )
 
 

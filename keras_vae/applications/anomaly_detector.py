@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_vae import noise
+from keras_vae import noise, plots
 from keras_vae.applications import conformal, detector_files
 from keras_vae.applications.scores import SCORES, reconstruction_of, target_of
 from keras_vae.arguments import check_integer
@@ -89,6 +89,8 @@ class AnomalyDetector:
     Attributes:
         vae, score_name, num_samples, seed: As given.
         calibration: float32 array `(n,)` of calibration scores in order, or `None`.
+        normal_labels: Names of the labels that are normal, for whoever looks at the
+            detector later, or `None`; may be assigned.
 
     `level` may be assigned at any time.
 
@@ -129,6 +131,7 @@ class AnomalyDetector:
         self.vae = float32_copy(vae)
         self.seed = checks.check_seed(seed)
         self.calibration = None
+        self.normal_labels = None
         self._steps = None
         self._trained_steps = None
         self._trained_by = vae
@@ -180,6 +183,11 @@ class AnomalyDetector:
         self._steps = conformal.upper_steps(scores)
         self._trained_steps = int(self._trained_by.step)
         return self
+
+    @property
+    def unit(self):
+        """String: what the score is measured in."""
+        return SCORES[self.score_name].unit
 
     @property
     def steps(self):
@@ -298,6 +306,33 @@ class AnomalyDetector:
         batches = checks.batches_of("x", x, self.vae, batch_size)
         return Explanation(*concatenate(function(batch) for batch in batches))
 
+    def figure(self, x, num_items=8, feature_names=None, batch_size=512):
+        """Draws the most anomalous items beside what the model expects, and why.
+
+        Args:
+            x: Array `(n, *data_shape)`, or a dictionary of arrays for a model with
+                conditions.
+            num_items: Integer, how many to draw, the most anomalous first.
+            feature_names: Names of the columns of data that are no images.
+            batch_size: As for `score`.
+
+        Returns:
+            Figure of `keras_vae.plots.anomalies`; an item is called by its row in x.
+        """
+        found = self.detect(x, batch_size)
+        rows = np.argsort(-found.score, kind="stable")[:num_items]
+        items = tf.nest.map_structure(lambda array: np.asarray(array)[rows], x)
+        why = self.explain(items)
+        return plots.anomalies(
+            items["x"] if isinstance(items, dict) else items,
+            why.reconstruction,
+            why.error,
+            found.p_value[rows],
+            found.is_anomaly[rows],
+            feature_names,
+            labels=[f"{row:,}" for row in rows],
+        )
+
     def save(self, directory):
         """Saves the detector to a folder: model, settings and calibration scores.
 
@@ -332,8 +367,10 @@ class AnomalyDetector:
             ValueError: If there is none, or a file of it is damaged or is not the one
                 that was saved with the others.
         """
-        model, settings, calibration = detector_files.read(directory)
-        return cls(model, **settings).calibrate_scores(calibration)
+        model, settings, normal, calibration = detector_files.read(directory)
+        detector = cls(model, **settings).calibrate_scores(calibration)
+        detector.normal_labels = normal
+        return detector
 
     @functools.cached_property
     def draws(self):
@@ -364,6 +401,10 @@ class AnomalyDetector:
         specs = [self.vae.input_spec_structure]
         function = tf.function(self.score_tensor, input_signature=specs)
         return function.get_concrete_function()
+
+    def __getstate__(self):
+        # scikit-learn copies and pickles its estimators. A graph is made again.
+        return {name: v for name, v in self.__dict__.items() if name != "_graph"}
 
     def _scores(self, x, batch_size, on_progress, support):
         check_integer("batch_size", batch_size, minimum=1)

@@ -45,6 +45,7 @@ def save(detector, directory):
             "kind": KIND,
             **settings,
             "num_calibration": num_calibration,
+            "normal_labels": detector.normal_labels,
             "sha256": {name: _digest(staging / name) for name in (MODEL, CALIBRATION)},
         }
         files.write_json(staging / SETTINGS, about)
@@ -77,7 +78,7 @@ def is_detector(directory):
 
 
 def read(directory):
-    """What `save` wrote: the model, arguments by name, and calibration scores."""
+    """What `save` wrote: model, arguments by name, normal labels, calibration."""
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"There is no detector at {directory}: no such directory.")
@@ -93,6 +94,7 @@ def read(directory):
         digests = {name: str(about["sha256"][name]) for name in (MODEL, CALIBRATION)}
         names = ("score", "level", "num_samples", "seed")
         settings = {name: about[name] for name in names}
+        normal = about["normal_labels"]
     except _DAMAGES as error:
         raise ValueError(f"{path} is damaged: it has no {error}") from error
     for name, digest in digests.items():
@@ -111,7 +113,7 @@ def read(directory):
             f"{directory / CALIBRATION} cannot be read as calibration scores "
             f"({type(error).__name__}: {error})"
         ) from error
-    return load_model(directory / MODEL), settings, calibration
+    return load_model(directory / MODEL), settings, normal, calibration
 
 
 def _digest(path):

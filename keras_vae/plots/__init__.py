@@ -5,6 +5,7 @@ state alone. Data of shape (height, width) or (height, width, 1, 3 or 4) are dra
 images, all others, series of up to 4 channels too, as values over their features.
 """
 
+from keras_vae.plots.anomalies import anomalies
 from keras_vae.plots.figure import Figure, save
 from keras_vae.plots.interpolation import interpolation
 from keras_vae.plots.latent_space import latent_space
@@ -17,6 +18,7 @@ from keras_vae.plots.traversals import Traversal, traversals, traverse
 __all__ = [
     "Figure",
     "Traversal",
+    "anomalies",
     "interpolation",
     "latent_space",
     "rate_distortion",

@@ -1,7 +1,8 @@
 """Runs: a data set in, a directory with a trained model and its results out."""
 
+from keras_vae.runs.detector import fit_detector
 from keras_vae.runs.export import convert_run, examples
 from keras_vae.runs.run import Run, load
 from keras_vae.runs.train import train
 
-__all__ = ["Run", "convert_run", "examples", "load", "train"]
+__all__ = ["Run", "convert_run", "examples", "fit_detector", "load", "train"]

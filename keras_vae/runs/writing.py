@@ -29,6 +29,7 @@ OURS = re.compile(
     r"|variables/variables\.[\w-]+|assets(\.extra)?/[^/]+)"
     rf"|export/tflite/({MODEL}(_float16|_dynamic|_int8)?\.tflite|report\.json)"
     rf"|export/onnx/({MODEL}\.onnx|report\.json)"
+    r"|anomaly/(model\.keras|detector\.json|calibration\.npz)"
     rf"|(.*/)?{re.escape(LOCK)})"
 )
 
