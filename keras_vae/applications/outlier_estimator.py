@@ -40,7 +40,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
     Args:
         vae: `None`, or a trained `keras_vae.VAE` of rows `(n_features,)`: it is used as
             it is, and all rows calibrate it.
-        score: Name of the score; see `AnomalyDetector`.
+        anomaly_score: Name of the score; see `AnomalyDetector`.
         level: The share of normal rows that may be an outlier, between 0 and 1.
         latent_dim: Integer, size of the code.
         hidden_units: Tuple of integers, the hidden layers of the encoder.
@@ -77,7 +77,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         self,
         vae=None,
         *,
-        score="squared_error",
+        anomaly_score="squared_error",
         level=0.05,
         latent_dim=4,
         hidden_units=(64,),
@@ -88,7 +88,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         random_state=None,
     ):
         self.vae = vae
-        self.score = score
+        self.anomaly_score = anomaly_score
         self.level = level
         self.latent_dim = latent_dim
         self.hidden_units = hidden_units
@@ -119,7 +119,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
             X = X[held_out]
         else:
             vae = self.vae
-        self.detector_ = AnomalyDetector(vae, self.score, level=level)
+        self.detector_ = AnomalyDetector(vae, self.anomaly_score, level=level)
         self.detector_.calibrate_scores(self._scores(X))
         self.offset_ = -self.detector_.threshold
         return self
@@ -187,7 +187,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         num_steps = self.epochs * -(-len(x) // self.batch_size)
         optimizer = keras.optimizers.Adam(self.learning_rate)
         vae.compile(optimizer, run_eagerly=num_steps < FEW_STEPS)
-        vae.fit(batches, epochs=self.epochs, verbose=0)
+        vae.fit(batches, epochs=self.epochs, shuffle=False, verbose=0)
         return vae
 
     def _scores(self, x):

@@ -55,7 +55,7 @@ def test_outliers_are_found_and_few_others(table, fitted):
 
 def test_a_trained_vae_is_wrapped(table, fitted):
     vae, normal = fitted.detector_.vae, table[0]
-    wrapped = VAEOutlierDetector(vae, score="negative_elbo", level=0.1)
+    wrapped = VAEOutlierDetector(vae, anomaly_score="negative_elbo", level=0.1)
     wrapped.fit(normal[400:])
     assert wrapped.detector_.vae is vae
     assert len(wrapped.detector_.calibration) == 300
@@ -71,7 +71,7 @@ def test_in_a_pipeline_and_a_grid_search(table):
     )
     search = sklearn.model_selection.GridSearchCV(
         pipeline,
-        {"vaeoutlierdetector__score": ["squared_error", "kl"]},
+        {"vaeoutlierdetector__anomaly_score": ["squared_error", "kl"]},
         scoring=lambda found, x, y: np.mean(found.predict(x) == y),
         cv=2,
         error_score="raise",
@@ -87,7 +87,7 @@ def test_in_a_pipeline_and_a_grid_search(table):
         ({"level": 0.0}, "`level` should lie"),
         ({"level": 0.001}, "it takes 999 for anything to be an outlier"),
         ({"calibration_fraction": 1.0}, "`calibration_fraction` should lie"),
-        ({"score": "elbo"}, "`score` should be one of"),
+        ({"anomaly_score": "elbo"}, "`score` should be one of"),
         ({"latent_dim": 0}, "`latent_dim` should"),
     ],
 )
