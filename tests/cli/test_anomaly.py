@@ -171,7 +171,7 @@ def test_what_cannot_be_calibrated(call, run, table, tmp_path):
         (["fit", "{run}", "--level", "1.5"], "--level"),
         (["fit", "{run}", "--level", "0"], "--level"),
         (["fit", "{run}", "--level", "nan"], "nan is not a number"),
-        (["fit", "{run}", "--score", "elbo"], "Did you mean 'negative_elbo'?"),
+        (["fit", "{run}", "--score", "squared_eror"], "Did you mean 'squared_error'?"),
         (["fit", "{run}x"], "Did you mean"),
         (["fit", "{run}/model.keras"], "A .keras file needs --output"),
         (["fit", "{run}/model.keras", "--output", "d"], "A .keras file knows no data"),
