@@ -190,6 +190,19 @@ class AnomalyDetector:
         return SCORES[self.score_name].unit
 
     @property
+    def metadata(self):
+        """Dictionary of what an exported file says of the detector, for JSON."""
+        about = {
+            "score": self.score_name,
+            "unit": self.unit,
+            "level": self.level,
+            "threshold": self.threshold,
+            "num_calibration": len(self.steps),
+            "normal_labels": self.normal_labels,
+        }
+        return {"anomaly_detector": about}
+
+    @property
     def steps(self):
         """float32 array `(n,)` in order: `p_value` falls by 1 / (n + 1) above each."""
         if self._steps is None:
@@ -238,6 +251,10 @@ class AnomalyDetector:
 
     def p_values(self, x, batch_size=512):
         """How often a normal item has a score at least as high; see `detect`.
+
+        Args:
+            x: Data, as `vae.encode` takes them.
+            batch_size: As for `score`.
 
         Returns:
             float64 array `(n,)`.

@@ -125,7 +125,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         return self
 
     def score_samples(self, X):
-        """Minus the anomaly score of rows, float64 `(n,)`: lower is more abnormal."""
+        """Minus the anomaly score of rows X, float64 `(n,)`: lower is more abnormal."""
         sklearn.utils.validation.check_is_fitted(self)
         return -self._scores(self._validated(X, reset=False)).astype("float64")
 
@@ -134,11 +134,11 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """-1 for outliers and 1 for the others, integers `(n,)`."""
+        """-1 for outliers among the rows X and 1 for the others, integers `(n,)`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X):
-        """How often a normal row has a score at least as high, float64 `(n,)`."""
+        """How often a normal row has a score as high as that of rows X, `(n,)`."""
         return self.detector_.judge(-self.score_samples(X)).p_value
 
     def _validated(self, X, reset):

@@ -33,8 +33,14 @@ def scorer(detector):
     Args:
         detector: A calibrated `AnomalyDetector`.
 
+    Returns:
+        `{model: {endpoint: Endpoint}}`, as of `keras_vae.export.exported_models`.
+
     Raises:
         ValueError: If it is not calibrated, or its score is none that a graph computes.
+
+    Reference:
+        https://www.tensorflow.org/guide/saved_model
     """
     score = SCORES[detector.score_name]
     if score.needs is not None:

@@ -84,7 +84,8 @@ def exported_models(vae):
         return exported_models(scorer.vae) | {"scorer": {"score": Endpoint(...)}}
     ```
 
-    (`keras_vae.applications.AnomalyDetector` does). It has a VAE in float32, `vae`.
+    (`keras_vae.applications.AnomalyDetector` does). It has a VAE in float32, `vae`, and
+    may have `metadata`, a dictionary for the files that say what was exported.
 
     Args:
         vae: A `keras_vae.VAE`, or a model of another kind.

@@ -133,7 +133,7 @@ def export_saved_models(
     taken = set().union(*(versions(directory / name) for name in models))
     version = _check_version(version, taken)
     newest = max({version} | taken)  # which a server loads
-    metadata = describe(vae, version, feature_names)
+    metadata = describe(vae, version, feature_names) | getattr(model, "metadata", {})
     _check_memory(models, max_batch_size)
     plan = (directory, newest, tuple(models), model_base_path, max_batch_size)
     serving_config.plan_serving_config(*plan)

@@ -127,6 +127,7 @@ def export_tflite(
     directory = folders.check_directory(directory, "tflite")
     exported, vae = in_float32(vae)
     metadata = describe(vae, check_version(version), feature_names)
+    metadata |= getattr(exported, "metadata", {})
     calibration = x = None
     if representative_data is not None:
         calibration = x = trial_data.take(

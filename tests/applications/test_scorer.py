@@ -1,6 +1,7 @@
 """The detector where there is no Keras: a SavedModel and a `.tflite` file."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from keras_vae.applications.scores import EXPORTABLE, SCORES
 from keras_vae.export import export_saved_models, export_tflite, verify
 from keras_vae.export.endpoints import exported_models
 from keras_vae.export.litert import LiteRTModel
+from keras_vae.export.serving_config import METADATA
 
 SHAPE = (8, 8, 1)
 
@@ -77,6 +79,9 @@ def test_a_third_saved_model_and_a_third_file(vae, x, tmp_path):
         result = results[f"scorer/{signature}", where]
         assert result.passed and result.examples == 16, result
     assert all(result.passed for result in results.values())
+    about = json.loads((export.models["scorer"] / METADATA).read_text())
+    assert about["anomaly_detector"] == detector.metadata["anomaly_detector"]
+    assert about["anomaly_detector"]["level"] == 0.05
     found = detector.detect(x[100:])
     signatures = tf.saved_model.load(export.models["scorer"]).signatures
     assert set(signatures) == {"serving_default", "score", "score_uint8", "score_bytes"}
