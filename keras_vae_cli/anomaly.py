@@ -56,7 +56,14 @@ def detector_option(command):
     )(command)
 
 
-@click.group(cls=Commands)
+@click.group(
+    cls=Commands,
+    epilog=examples(
+        "anomaly fit runs/digits --normal 3",
+        "anomaly score runs/digits --output scores.csv",
+    ),
+)
+@debug_option
 def anomaly():
     """Find the items that a model does not expect, at a stated error rate."""
 

@@ -30,13 +30,13 @@ def table():
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(1, 5))
     normal = rng.normal(size=(700, 1)) @ directions + 0.1 * rng.normal(size=(700, 5))
-    odd = rng.normal(size=(50, 5)) * np.abs(directions)
+    odd = 3 * rng.normal(size=(50, 5)) * np.abs(directions)
     return normal * [1, 10, 100, 1, 1] + 5, odd * [1, 10, 100, 1, 1] + 5
 
 
 @pytest.fixture(scope="module")
 def fitted(table):
-    options = {"latent_dim": 1, "hidden_units": (16,), "epochs": 60, "random_state": 0}
+    options = {"latent_dim": 1, "hidden_units": (16,), "epochs": 100, "random_state": 0}
     return VAEOutlierDetector(**options).fit(table[0][:400])
 
 

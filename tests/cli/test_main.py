@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 
@@ -28,7 +29,10 @@ def test_help_has_an_example_that_can_be_typed(call, command):
         # Every option of the example is one of the command.
         _, name, *words = line.split()
         options = {word for word in words if word.startswith("--")}
-        params = main.commands[name].params
+        command = main.commands[name]
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        params = command.params
         assert options <= {opt for param in params for opt in param.opts}
 
 
