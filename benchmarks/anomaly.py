@@ -10,9 +10,9 @@ broken off goes on where it was. Then a table: breast cancer, benign is normal. 
 hour on two cores, most of it for the likelihood regret and PyOD; training takes under
 two minutes a digit.
 
-One configuration serves all digits. It was chosen on training images alone: a sixth of
-a digit's against 3,000 of the others', for the digits 8, 5 and 2 (the script's
-`--validate` measures so). Test images chose nothing.
+One configuration serves all digits, the score among its settings. It was chosen on
+training images alone: a sixth of a digit's against 3,000 of the others' (`--validate`
+measures so), for the digits 8 and 5. Test images chose nothing.
 
 PyOD is needed by this program alone: `pip install pyod torch`. Without it, its rows say
 so. Published for comparison, mean AUC over the digits: VAE 0.970, OCGAN 0.975 (Perera,
@@ -45,7 +45,9 @@ from keras_vae.applications.scores import SCORES
 RESULTS = Path(__file__).parent / "results" / "anomaly.json"
 SEED = 0
 LEVEL = 0.05
+GOAL = 0.975  # mean AUC over the digits of the score that was chosen
 CONFIG = {
+    "score": "relative_error",
     "network": "dense",
     "hidden_units": [256, 256],
     "latent_dim": 16,
@@ -110,7 +112,6 @@ def begin(config, output):
         "command": shlex.join(["python", "benchmarks/anomaly.py", *sys.argv[1:]]),
         **settings,
         "published": {"VAE": 0.970, "OCGAN": 0.975, "source": "Perera et al. 2019"},
-        "goal": 0.975,
         "machine": {
             "cores": os.cpu_count(),
             "memory_gb": round(
@@ -142,13 +143,13 @@ def finish(report, output):
         means[name] = float(np.mean(values)) if measured else values[0]
     report["num_digits"] = len(digits)
     report["mean_auc"] = means
-    scores = {name: means[name] for name in SCORES if name in means}
-    if scores:
-        best = max(scores, key=scores.get)
-        report["best"] = {
-            "score": best,
-            "mean_auc": scores[best],
-            "goal_reached": len(digits) == 10 and scores[best] >= report["goal"],
+    score = report["config"]["score"]
+    if score in means:
+        report["reached"] = {
+            "score": score,
+            "mean_auc": means[score],
+            "goal": GOAL,
+            "goal_reached": len(digits) == 10 and means[score] >= GOAL,
         }
     report["minutes"] = sum(digit["minutes"] for digit in digits)
     report["minutes"] += report.get("breast_cancer", {}).get("minutes", 0)
