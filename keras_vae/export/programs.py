@@ -78,7 +78,7 @@ def _running_server():
             stderr=subprocess.DEVNULL,
             text=True,
             # Ctrl-C is for this process, which ends the server.
-            start_new_session=True,
+            process_group=0,
         )
     return _server
 
