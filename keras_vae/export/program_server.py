@@ -11,7 +11,7 @@ of its own in which nothing was computed before. A line is a JSON object with
     output       path of the file that standard output and standard error go to
 
 and is answered by a line with the exit status (-9 after SIGKILL). It ends by itself:
-when its input does, or after a minute without work.
+when its input does, or after five minutes without work.
 """
 
 import json
@@ -23,7 +23,7 @@ import sys
 import numpy as np  # noqa: F401
 import tensorflow as tf
 
-IDLE_SECONDS = 60
+IDLE_SECONDS = 300
 
 
 def main():
