@@ -50,7 +50,10 @@ def threefry2x32(key, counter):
         Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3"
         (2011), section 3.3.
     """
-    key, counter = _rows("key", key), _rows("counter", counter)
+    return _threefry2x32(_rows("key", key), _rows("counter", counter))
+
+
+def _threefry2x32(key, counter):
     k0, k1 = key[..., 0], key[..., 1]
     k2 = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(k0, k1), _PARITY)
     schedule = (k0, k1, k2)
@@ -63,6 +66,17 @@ def threefry2x32(key, counter):
             x0 = x0 + schedule[injection % 3]
             x1 = x1 + (schedule[(injection + 1) % 3] + injection)
     return tf.stack([x0, x1], axis=-1)
+
+
+# Traced once and not, with its 300 operators, in each graph that draws.
+_blocks = tf.function(
+    _threefry2x32,
+    input_signature=[
+        tf.TensorSpec((None, 1, 2), tf.int32),
+        tf.TensorSpec((None, 2), tf.int32),
+    ],
+    autograph=False,
+)
 
 
 def uniform(seed, num_values):
@@ -207,8 +221,10 @@ def _random_words(seed, num_values):
     num_blocks = -(-num_values // 2)
     counter = np.zeros((num_blocks, 2), "int32")
     counter[:, 0] = np.arange(num_blocks)
-    blocks = threefry2x32(seed[:, tf.newaxis, :], counter)
-    return tf.reshape(blocks, (-1, 2 * num_blocks))[:, :num_values]
+    blocks = _blocks(seed[:, tf.newaxis, :], counter)
+    words = tf.reshape(blocks, (-1, 2 * num_blocks))[:, :num_values]
+    words.set_shape((seed.shape[0], num_values))
+    return words
 
 
 # The table of the normal quantile function: its fixed point, and how many segments

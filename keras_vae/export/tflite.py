@@ -1,9 +1,6 @@
 """Two .tflite files that a phone runs."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from keras_vae.export import (
     flatbuffer,
     folders,
     litert,
+    programs,
     tflite_convert,
     tflite_metadata,
     trial_data,
@@ -125,6 +123,7 @@ def export_tflite(
     quantize = _check_quantize(quantize, representative_data)
     litert.require("`export_tflite` runs what it has written, which")
     directory = folders.check_directory(directory, "tflite")
+    programs.prepare()
     exported, vae = in_float32(vae)
     metadata = describe(vae, check_version(version), feature_names)
     metadata |= getattr(exported, "metadata", {})
@@ -268,21 +267,14 @@ def _file_name(model, quantization):
 
 
 def _run_converter(folder):
-    # -P: modules beside the program are named like packages, onnx for one.
-    process = subprocess.run(
-        [sys.executable, "-P", tflite_convert.__file__, str(folder)],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if process.returncode == 0:
+    status, said = programs.run(tflite_convert, folder)
+    if status == 0:
         return
     description = folder / "error.json"
     if not description.exists():
         raise RuntimeError(
-            f"The converter to TFLite ended with status {process.returncode}. It said: "
-            f"{process.stderr[-2000:]}"
+            f"The converter to TFLite ended with status {status}. It said: "
+            f"{said[-2000:]}"
         )
     raise ValueError(_complaint(**json.loads(description.read_text())))
 

@@ -11,6 +11,7 @@ to which it adds each job's file or, if one fails, `error.json`.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -82,4 +83,5 @@ def describe(error):
 
 
 if __name__ == "__main__":
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before TensorFlow looks for devices
     main(sys.argv[1])

@@ -1,8 +1,5 @@
 """Proof that what was exported computes what was trained."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_vae import files
-from keras_vae.export import saved_model_replay
+from keras_vae.export import programs, saved_model_replay
 from keras_vae.export.clients import (
     GrpcClient,
     RestClient,
@@ -194,19 +191,10 @@ def _replay_saved_models(parity, folders):
     with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
         path = Path(folder) / "answers.npz"
         models = [f"{model}={place}" for model, place in folders.items()]
-        # -P: modules beside the program are named like packages, onnx for one.
-        process = subprocess.run(
-            [sys.executable, "-P", saved_model_replay.__file__, parity, path, *models],
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if process.returncode:
-            words = np.array(
-                f"the process ended with status {process.returncode}: "
-                f"{process.stderr.strip().splitlines()[-1:]}"
-            )
+        status, said = programs.run(saved_model_replay, parity, path, *models)
+        if status:
+            last = said.strip().splitlines()[-1:]
+            words = np.array(f"the process ended with status {status}: {last}")
             return {f"{model}/error": words for model in folders}
         with np.load(path) as answers:
             return dict(answers)

@@ -47,7 +47,9 @@ class Inference:
             # A concrete function: TensorFlow takes several models in one process for
             # one that is traced again and again, and warns.
             graphs[function] = tf.function(
-                lambda *tensors: function(self, *tensors), input_signature=specs
+                lambda *tensors: function(self, *tensors),
+                input_signature=specs,
+                autograph=False,
             ).get_concrete_function()
         return graphs[function]
 

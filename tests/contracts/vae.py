@@ -34,22 +34,41 @@ def check_vae(make, x, has_density=True, of_batch=()):
 
 
 def _check(make, x, has_density, of_batch):
+    # Most of the time goes into graphs: a model is used for all that it can show.
     _check_terms(make, x, has_density)
-    _check_forms_of_data(make, x)
-    _check_means_and_weights(make, x, of_batch)
-    _check_compiled_ways(make, x)
+    vae = _compiled(make, metrics=["mse"])
+    _check_means_and_weights(vae, x, of_batch)
+    expected = vae.evaluate(_rows(x, UNEVEN), **IN_BATCHES, return_dict=True)
+    _check_two_devices(make, x, of_batch, expected)
+    _check_compiled_ways(vae, make, x)
+    _check_forms_of_data(vae, x)
     _check_mixed_precision(make, x)
     with _graphs_as_written():
-        _check_saved_and_resumed(make, x)
-    _check_bad_batch(make, x)
-    _check_two_devices(make, x, of_batch)
-    _check_export(make, x)
+        resumed = _check_saved_and_resumed(make, x)
+    _check_export(resumed, x)
+    _check_bad_batch(resumed, x)
 
 
-def _fitted(make, optimizer=None, **compile_arguments):
+# Batches of 16, 16 and 1.
+UNEVEN = slice(0, 33)
+IN_BATCHES = {"batch_size": 16, "verbose": 0}
+IN_ORDER = {**IN_BATCHES, "shuffle": False}
+
+
+def _compiled(make, optimizer=None, **compile_arguments):
     vae = make()
     vae.compile(optimizer or keras.optimizers.SGD(0.01), **compile_arguments)
     return vae
+
+
+@contextlib.contextmanager
+def _put_back(vae):
+    """Leaves a model as it was."""
+    variables = [*vae.variables, *vae.optimizer_variables]
+    start = [variable.numpy() for variable in variables]
+    yield
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
 
 
 def _rows(x, rows):
@@ -116,7 +135,7 @@ class _Batches(keras.utils.PyDataset):
         return self.data[index]
 
 
-def _check_forms_of_data(make, x):
+def _check_forms_of_data(vae, x):
     """SGD over the same batches in the same order, whatever they came in."""
     ones, target = np.ones(len(_main(x)), "float32"), _main(x)
     parts = [slice(i, i + 16) for i in range(0, len(ones), 16)]
@@ -139,25 +158,19 @@ def _check_forms_of_data(make, x):
             )
         ),
     ]
-    results = []
-    # One model, put back each time: its graphs are made once for forms that are alike.
-    vae = _fitted(make)
-    variables = [*vae.variables, *vae.optimizer_variables]
-    start = [variable.numpy() for variable in variables]
+    start, results = _flat(vae), []
     for form in forms:
-        for variable, value in zip(variables, start, strict=True):
-            variable.assign(value)
-        history = vae.fit(**form, verbose=0).history
-        assert set(history) == {"loss", *vae.MEASURES}
-        assert int(vae.step) == len(parts)
-        results.append(_flat(vae))
-    assert not np.array_equal(results[0], _flat(make()))
+        with _put_back(vae):
+            history = vae.fit(**form, verbose=0).history
+            assert set(history) == {"loss", *vae.MEASURES, "mse"}
+            assert int(vae.step) == len(parts)
+            results.append(_flat(vae))
+    assert not np.array_equal(results[0], start)
     for result in results[1:]:
         np.testing.assert_allclose(result, results[0], rtol=1e-5, atol=1e-6)
 
 
-def _check_means_and_weights(make, x, of_batch):
-    vae = _fitted(make, metrics=["mse"])
+def _check_means_and_weights(vae, x, of_batch):
     n = len(_main(x))
     score = vae.score(x)
     for batch_size in (16, 7):  # the last batch is short
@@ -177,39 +190,35 @@ def _check_means_and_weights(make, x, of_batch):
         assert logs[name] == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
-def _check_compiled_ways(make, x):
+def _check_compiled_ways(vae, make, x):
     """XLA and several steps per execution train what the plain graph trains.
 
     Layers of Keras that draw (dropout) draw other numbers under XLA: of a model with
     any the evaluation is compared, which has no dropout.
     """
-    results = {}
-    for name, arguments in {
-        "graph": {},
-        "xla": {"jit_compile": True},
-        "several": {"steps_per_execution": 3},
-    }.items():
-        vae = _fitted(make, **arguments)
-        logs = vae.evaluate(x, batch_size=16, verbose=0, return_dict=True)
-        vae.fit(x, batch_size=16, shuffle=False, verbose=0)
+
+    def results(vae):
+        with _put_back(vae):
+            logs = vae.evaluate(x, **IN_BATCHES, return_dict=True)
+            vae.fit(x, **IN_ORDER)
+            return logs, _flat(vae)
+
+    expected_logs, expected = results(vae)
+    for name, value in {"jit_compile": True, "steps_per_execution": 3}.items():
+        logs, trained = results(_compiled(make, metrics=["mse"], **{name: value}))
+        assert np.isfinite(trained).all()
+        for log, number in expected_logs.items():
+            assert logs[log] == pytest.approx(number, rel=1e-4, abs=1e-5), log
         draws = len(vae.variables) - len(vae.weights) > 1  # beside `Sampling`
-        trained = [] if draws and name == "xla" else _flat(vae)
-        results[name] = [*sorted(logs.items()), trained]
-        assert np.isfinite(_flat(vae)).all()
-    *expected_logs, expected = results["graph"]
-    for name in ("xla", "several"):
-        *logs, trained = results[name]
-        for (_, value), (log, other) in zip(logs, expected_logs, strict=True):
-            assert value == pytest.approx(other, rel=1e-4, abs=1e-5), log
-        if len(trained):
+        if not (draws and name == "jit_compile"):
             np.testing.assert_allclose(trained, expected, rtol=1e-3, atol=1e-4)
 
 
 def _check_mixed_precision(make, x):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        vae = _fitted(make, keras.optimizers.Adam(1e-3))
-        losses = vae.fit(x, batch_size=16, epochs=2, verbose=0).history["loss"]
+        vae = _compiled(make, keras.optimizers.Adam(1e-3))
+        losses = vae.fit(x, **IN_BATCHES, epochs=2).history["loss"]
         scores = vae.score(x).values()
         arrays = [*vae.encode(x), vae.reconstruct(x), *scores, vae.codes(x)]
         copy = float32_copy(vae)
@@ -237,39 +246,38 @@ def _graphs_as_written():
 
 def _check_saved_and_resumed(make, x):
     """Two epochs at once, or one, a .keras file and another: the same to the bit."""
-    unbroken = _fitted(make, keras.optimizers.Adam(1e-2))
-    stopped = _fitted(make, keras.optimizers.Adam(1e-2))
+    unbroken = _compiled(make, keras.optimizers.Adam(1e-2))
     for _ in range(2):
-        unbroken.fit(x, batch_size=16, shuffle=False, verbose=0)
-    stopped.fit(x, batch_size=16, shuffle=False, verbose=0)
+        unbroken.fit(x, **IN_ORDER)
+    stopped = _compiled(make, keras.optimizers.Adam(1e-2))
+    stopped.fit(x, **IN_ORDER)
     with tempfile.TemporaryDirectory() as folder:
         stopped.save(Path(folder) / "model.keras")
         resumed = keras.models.load_model(Path(folder) / "model.keras")
     assert type(resumed) is type(stopped)
     np.testing.assert_array_equal(resumed.codes(x), stopped.codes(x))
-    resumed.fit(x, batch_size=16, shuffle=False, verbose=0)
+    resumed.fit(x, **IN_ORDER)
     for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for name, value in unbroken.score(x).items():
         np.testing.assert_array_equal(resumed.score(x)[name], value)
+    return resumed
 
 
-def _check_bad_batch(make, x):
+def _check_bad_batch(vae, x):
     """NaN among the data stops training, and leaves all as the good steps left it."""
-    vae = _fitted(make, keras.optimizers.Adam(1e-2))
     bad = tf.nest.map_structure(np.array, x)
     _main(bad)[20].flat[0] = np.nan
-    vae.fit(_rows(x, slice(0, 16)), batch_size=16, verbose=0)
-    before = [
-        variable.numpy() for variable in vae.variables if "float" in variable.dtype
+    variables = [
+        variable
+        for variable in (*vae.variables, *vae.optimizer_variables)
+        if "float" in variable.dtype
     ]
+    before = [variable.numpy() for variable in variables]
     with pytest.raises(FloatingPointError, match="`x`.* is not finite"):
         vae.fit(_dataset(_rows(bad, slice(16, 32))), verbose=0)
-    after = [
-        variable.numpy() for variable in vae.variables if "float" in variable.dtype
-    ]
-    for a, b in zip(before, after, strict=True):
-        np.testing.assert_array_equal(a, b)
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
 
 
 @functools.cache
@@ -279,28 +287,21 @@ def two_devices():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def _check_two_devices(make, x, of_batch):
+def _check_two_devices(make, x, of_batch, expected):
     """Evaluation as on one device; training on unequal and empty parts of batches."""
     with two_devices().scope():
-        vae = _fitted(make, metrics=["mse"])
-    single = _fitted(make, metrics=["mse"])
-    x = _rows(x, slice(0, 33))  # batches of 16, 16 and 1
-    logs, expected = (
-        model.evaluate(x, batch_size=16, verbose=0, return_dict=True)
-        for model in (vae, single)
-    )
+        vae = _compiled(make, metrics=["mse"])
+    x, start = _rows(x, UNEVEN), _flat(vae)
+    logs = vae.evaluate(x, **IN_BATCHES, return_dict=True)
     for name in {"loss", *vae.MEASURES, "mse"} - {*of_batch}:
         assert logs[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
-    history = vae.fit(x, batch_size=16, epochs=2, verbose=0, validation_data=x).history
+    history = vae.fit(x, **IN_BATCHES, epochs=2, validation_data=x).history
     assert np.isfinite(list(history.values())).all() and vae.step.numpy() == 6
     assert np.isfinite(vae.score(x)["reconstruction_loss"]).all()
-    assert not np.array_equal(_flat(vae), _flat(single))
+    assert not np.array_equal(_flat(vae), start)
 
 
-def _check_export(make, x):
-    vae = make()
-    vae.compile("adam")
-    vae.fit(x, batch_size=16, verbose=0)
+def _check_export(vae, x):
     conditions = _conditions(vae, x)
     samples = vae.sample(len(_main(x)), seed=1, **conditions)
     assert samples.shape == _main(x).shape and np.isfinite(samples).all()
