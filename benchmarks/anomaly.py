@@ -11,8 +11,8 @@ hour on two cores, most of it for the likelihood regret and PyOD; training takes
 two minutes a digit.
 
 One configuration serves all digits, the score among its settings. It was chosen on
-training images alone, a sixth of a digit's against 3,000 of the others' (as `--validate`
-measures): the latent size, of 4, 8, 16, 32 and 64, and the likelihood's scale by the
+training images alone, a sixth of a digit's against 3,000 of the others' (`--validate`
+measures so): the latent size, of 4, 8, 16, 32 and 64, and the likelihood's scale by the
 digit 8, the score by the digits 8 and 5. Test images chose nothing.
 
 PyOD is needed by this program alone: `pip install pyod torch`. Without it, its rows say
