@@ -15,7 +15,8 @@ import pytest
 import keras_vae
 from keras_vae import runs
 from keras_vae.callbacks import RunRecorder
-from keras_vae.runs.build import choose_likelihood
+from keras_vae.runs import settings
+from keras_vae.runs.build import build, choose_likelihood
 
 SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
 
@@ -360,6 +361,16 @@ def test_what_no_machine_has_memory_for_is_refused_before_work(tmp_path, absurd)
     with pytest.raises(ValueError, match="GB of memory.*Make `"):
         train("digits", tmp_path / "run", **{**SETTINGS, **absurd})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_maps_of_a_convolutional_network_are_counted(tmp_path, monkeypatch):
+    """Of 300 draws a dense network of its latent size would fit in that."""
+    monkeypatch.setattr("keras_vae.memory.machine_memory", lambda: 2**30)
+    config = settings.defaults() | {"likelihood": "bernoulli", "num_samples": 300}
+    data = keras_vae.datasets.load("digits")
+    assert build(config, data)
+    with pytest.raises(ValueError, match="A step of 128 examples with 300 draws"):
+        build({**config, "network": "convolutional"}, data)
 
 
 def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
