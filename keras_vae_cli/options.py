@@ -126,7 +126,8 @@ class ModelPath(click.Path):
         path = super().convert(value, param, ctx)
         if not path.exists():
             # It may have been ended while it was being replaced.
-            standalone("files/places.py").sweep(path.absolute().parent)
+            places = standalone("files/places.py", "files/locks.py")
+            places.sweep(path.absolute().parent)
         if not path.exists():
             self.fail(f"there is no {path}.{nearest(path)}", param, ctx)
         if path.is_file() and path.suffix != ".keras":

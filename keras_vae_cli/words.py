@@ -62,7 +62,8 @@ def in_options(message, command):
     )
     message = re.sub(r"keras_vae\.(?:\w+\.)*(\w+)\([^)]*\)", _call, message)
     message = re.sub(r"(--[\w-]+), \1\b", r"\1", message)
-    return message[:1].upper() + message[1:]
+    # A sentence begins with a capital, but not with a path or an option.
+    return re.sub(r"^[a-z](?=[a-z]*[ ,.:;]?(\s|$))", lambda m: m[0].upper(), message)
 
 
 def _value(text):

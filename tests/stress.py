@@ -324,11 +324,10 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="stress-"))
     campaign = Campaign(folder, given.seed)
     names = itertools.cycle(["overwrite", "resume", "new", "export", "convert"])
-    writing = itertools.cycle(["overwrite", "resume", "new"])
     for count, how, which in (
         (given.kills, signal.SIGKILL, names),
         (given.interrupts, signal.SIGINT, names),
-        (given.full_disks, errno.ENOSPC, writing),
+        (given.full_disks, errno.ENOSPC, names),
     ):
         for _, name in zip(range(count), which, strict=False):
             say(campaign.break_off(name, how))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from keras_vae import files
-from keras_vae.files import places
+from keras_vae.files import locks, places
 
 
 def names(folder):
@@ -218,16 +218,16 @@ def test_a_lock_goes_with_the_folder(tmp_path):
 
 def test_a_lock_removed_by_its_last_holder_is_not_taken_for_one(tmp_path, monkeypatch):
     """A waits for B's lock file while B removes it: A and a third must exclude."""
-    flock = places.fcntl.flock
+    flock = locks.fcntl.flock
     path = tmp_path / places.LOCK
     path.touch()
 
     def removed_meanwhile(descriptor, flags):
-        monkeypatch.setattr(places.fcntl, "flock", flock)
+        monkeypatch.setattr(locks.fcntl, "flock", flock)
         path.unlink()
         flock(descriptor, flags)
 
-    monkeypatch.setattr(places.fcntl, "flock", removed_meanwhile)
+    monkeypatch.setattr(locks.fcntl, "flock", removed_meanwhile)
     refused = pytest.raises(RuntimeError)
     with files.locked(tmp_path), refused, files.locked(tmp_path, wait=0):
         pass
@@ -243,8 +243,8 @@ def test_without_locks_writers_go_on_and_nothing_is_swept(tmp_path, monkeypatch)
     def no_locks(descriptor, flags):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    for module in (None, places.fcntl):
-        monkeypatch.setattr(places, "fcntl", module)
+    for module in (None, locks.fcntl):
+        monkeypatch.setattr(locks, "fcntl", module)
         if module:
             monkeypatch.setattr(module, "flock", no_locks)
         with files.locked(tmp_path), files.locked(tmp_path):

@@ -83,6 +83,8 @@ def load_npz(path, fractions, seed, memory_limit, kind, array, label_column, lik
         raise _unreadable(path, error) from error
     with archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        if array is None and (like or {}).get("array") in members:
+            array = like["array"]
         chosen = {"array": array, "label_column": label_column}
         for argument, key in chosen.items():
             if key is not None and key not in members:
@@ -126,7 +128,7 @@ def load_npz(path, fractions, seed, memory_limit, kind, array, label_column, lik
         kind=kind,
         label_names=label_names,
         levels=_levels(train),
-        origin={**origin, "dtype": train.dtype.name},
+        origin={**origin, "dtype": train.dtype.name, "array": array},
     )
 
 
@@ -149,7 +151,7 @@ def _find_keys(path, archive, members, label_column):
     if "train" not in found:
         raise ValueError(
             f"{path} should hold an array named {', '.join(KEYS['train'][0])}, or one "
-            "array alone; `array` chooses another one (--array NAME). Received: "
+            "array alone, or one that is chosen by its name (`array=NAME`). Received: "
             f"{_shapes(path, archive, members)}"
         )
     if label_column is not None:

@@ -80,9 +80,10 @@ class Dataset:
         `name`, `source` (an absolute path, or the name of a data set), `kind`,
         `num_bytes`, `num_examples` of each split, `data_shape`, `dtype` (as stored),
         `value_range`, `levels`, `columns` (name and type of each, for a table with a
-        header), `left_out` and `label_column` (of a table), `label_names`,
-        `fingerprint`. `load(..., like=description)` reads other data as these were
-        read, and `check_same(dataset, description)` finds out whether data changed.
+        header), `left_out` and `label_column` (of a table), `array` (of an `.npz`,
+        where one was chosen), `label_names`, `fingerprint`.
+        `load(..., like=description)` reads other data as these were read, and
+        `check_same(dataset, description)` finds out whether data changed.
         """
         ranges = np.array([source.value_range for source in self._parts.values()])
         return {

@@ -201,5 +201,5 @@ def values_in_words(description):
     elif is_image and low >= 0 and 255 < high <= 65535:
         sentences.append("Saved as uint8, x // 257, they are read as x / 65535.")
     if is_image and (low < 0 or high > 1) and description["data_shape"][-1] == 1:
-        sentences.append("If they are series and no images, say kind 'series'.")
+        sentences.append("If they are series and no images, say `kind='series'`.")
     return " ".join(sentences)

@@ -1,10 +1,8 @@
 """Where files are written before they take their place, and whose those places are.
 
 Whatever is unfinished lives in a temporary folder beside its place, `.keras_vae-tmp-*`,
-and takes its place by a rename. Its owner holds a lock (`flock`) on a file in it. The
-operating system gives the lock up when the owner ends, however it ends, so that what a
-killed process left behind is told from what a living one is using: by no process
-number, which another process may have by now, and by no file that was left behind.
+and takes its place by a rename. Its owner holds its lock (see `locks`), by which what a
+killed process left behind is told from what a living one is using.
 """
 
 import contextlib
@@ -13,22 +11,15 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from keras_vae.files.locks import LOCK, MARK, hold, release
 
-MARK = ".keras_vae-"  # every hidden name of ours begins with it
 TEMPORARY = f"{MARK}tmp-"
-LOCK = f"{MARK}lock"
 ASIDE = f"{MARK}old"  # what is being replaced, until its successor is there
 REPLACED = f"{MARK}replaced"  # and from then on
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 
 
 @contextlib.contextmanager
@@ -267,43 +258,6 @@ def _is_empty_folder(path):
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
-@contextlib.contextmanager
-def locked(folder, wait=1.0):
-    """Holds a folder for one writer; refuses another one, in any process.
-
-    Args:
-        folder: Path of the folder; it must exist. The lock stays on it where it is
-            renamed.
-        wait: Seconds until another writer is taken at its word: `sweep` holds the lock
-            for an instant.
-
-    Raises:
-        RuntimeError: If somebody else is writing to it.
-
-    Example:
-
-    >>> folder = tempfile.mkdtemp()
-    >>> with locked(folder):
-    ...     with locked(folder, wait=0):
-    ...         pass
-    Traceback (most recent call last):
-      ...
-    RuntimeError: Another process is writing to ...: wait until it has ended.
-    """
-    folder = Path(folder)
-    until = time.monotonic() + wait
-    while (descriptor := _lock(folder)) is None:
-        if time.monotonic() >= until:
-            raise RuntimeError(
-                f"Another process is writing to {folder}: wait until it has ended."
-            )
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        _unlock(folder, descriptor)
-
-
 def sweep(folder):
     """Removes what killed processes of ours left in a folder, and nothing else.
 
@@ -334,7 +288,7 @@ def sweep(folder):
             with contextlib.suppress(OSError):
                 _sweep_temporary(path)
         if (folder / LOCK).exists():
-            _unlock(folder, _lock(folder, certain=True))
+            release(folder, hold(folder, certain=True))
 
 
 def _sweep_temporary(path):
@@ -343,7 +297,7 @@ def _sweep_temporary(path):
     if not (path / LOCK).exists():
         path.rmdir()  # killed before it had a lock; what is not empty is not ours
         return
-    descriptor = _lock(path, certain=True)
+    descriptor = hold(path, certain=True)
     if descriptor is None:
         return
     _remove(path, descriptor)
@@ -358,7 +312,7 @@ def _temporary_folder(parent):
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=TEMPORARY))
         # A sweep may come before the lock, and take the folder for a dead one's.
         with contextlib.suppress(FileNotFoundError):
-            descriptor = _lock(folder)
+            descriptor = hold(folder)
     try:
         yield folder
     finally:
@@ -381,55 +335,9 @@ def _remove(folder, descriptor):
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
-    _unlock(folder, descriptor)
+    release(folder, descriptor)
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _lock(folder, certain=False):
-    """A descriptor that holds the lock of a folder; `None` if somebody else does.
-
-    Some network file systems know no locks. A writer goes on there without protection;
-    with `certain`, as what is going to remove something, it is an `OSError`.
-    """
-    path = folder / LOCK
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if _holds(descriptor, path):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except OSError as error:
-            if error.errno in NO_LOCKS and not certain:
-                return descriptor
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _holds(descriptor, path):
-    """Locks; false if the file was removed meanwhile by the one who held it."""
-    if fcntl is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _unlock(folder, descriptor):
-    """Removes the lock and gives it up, in this order: see `_holds`."""
-    if descriptor is None:
-        return
-    path = folder / LOCK
-    with contextlib.suppress(OSError):
-        # The folder may have been renamed, and another one be in its place.
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            path.unlink()
-    os.close(descriptor)
 
 
 @contextlib.contextmanager

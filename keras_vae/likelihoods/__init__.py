@@ -12,7 +12,7 @@ from keras_vae.likelihoods.gaussian import Gaussian
 from keras_vae.likelihoods.laplace import Laplace
 from keras_vae.likelihoods.location_scale import LocationScale
 from keras_vae.likelihoods.poisson import Poisson
-from keras_vae.likelihoods.registry import get, misfit
+from keras_vae.likelihoods.registry import get, misfit, suitable
 
 __all__ = [
     "Bernoulli",
@@ -27,4 +27,5 @@ __all__ = [
     "Poisson",
     "get",
     "misfit",
+    "suitable",
 ]

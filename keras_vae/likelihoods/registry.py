@@ -73,6 +73,23 @@ def get(identifier):
     )
 
 
+def suitable(x):
+    """Names of the likelihoods, by default arguments, that take data as they are.
+
+    Args:
+        x: Array `(batch, *data_shape)`.
+
+    Returns:
+        List of strings.
+
+    Example:
+
+    >>> suitable([[-1.0, 0.5]])
+    ['gaussian', 'laplace']
+    """
+    return [name for name, cls in _BY_NAME.items() if np.all(cls.support.contains(x))]
+
+
 def misfit(likelihood, x, name="x", start=0):
     """What is wrong with data that a likelihood cannot produce, and what to do.
 
@@ -99,12 +116,8 @@ def misfit(likelihood, x, name="x", start=0):
     if inside.all():
         return None
     x = np.asarray(x)
-    others = [
-        repr(other)
-        for other, cls in _BY_NAME.items()
-        if other != likelihood.identifier and np.all(cls.support.contains(x))
-    ]
-    choose = f" Or choose another likelihood: {', '.join(others)}." if others else ""
+    others = ", ".join(map(repr, suitable(x)))
+    choose = f" Or choose another likelihood: {others}." if others else ""
     return (
         f"`{name}` should lie in the support of the likelihood "
         f"{likelihood.identifier!r}: {likelihood.support}. "

@@ -3,7 +3,7 @@
 import keras
 
 from keras_vae.distributions import Delta
-from keras_vae.models import checks
+from keras_vae.models import network_checks
 from keras_vae.models.vae import VAE
 
 _NO_KL = "an autoencoder has no KL"
@@ -94,7 +94,7 @@ def _to_one_output(encoder):
     if len(getattr(encoder, "outputs", None) or [0]) == 1:
         return encoder
     # Not left in place: a head that nothing is computed of has no gradient.
-    outputs = checks.named_outputs(encoder.output)
+    outputs = network_checks.named_outputs(encoder.output)
     if set(outputs) != {"z_mean", "z_log_var"}:
         raise ValueError(
             "`encoder` should have one output, keras.Model(x, z), or be a VAE's, with "

@@ -10,7 +10,7 @@ from keras_vae import likelihoods, priors, schedules
 from keras_vae.arguments import check_integer, check_number
 from keras_vae.distributions import Normal, Transformed, for_each_draw
 from keras_vae.layers.sampling import Sampling
-from keras_vae.models import checks, interface
+from keras_vae.models import checks, interface, network_checks
 from keras_vae.models.elbo_terms import ElboTerms
 from keras_vae.models.inference import Inference
 from keras_vae.models.saving import Saving
@@ -129,9 +129,9 @@ class VAE(Inference, Saving, Trainer):
         likelihood = likelihoods.get(likelihood)
         self._interface = interface.read(encoder, decoder)
         if type(self).posterior is VAE.posterior:
-            checks.check_encoder(encoder, self.latent_shape, flow is not None)
+            network_checks.check_encoder(encoder, self.latent_shape, flow is not None)
         if type(self).decode_parameters is VAE.decode_parameters:
-            checks.check_decoder(decoder, likelihood, self.data_shape)
+            network_checks.check_decoder(decoder, likelihood, self.data_shape)
         if standardize is not None and not callable(
             getattr(standardize, "inverse", None)
         ):
@@ -145,7 +145,7 @@ class VAE(Inference, Saving, Trainer):
         self.prior = priors.get(prior)
         self.flow = flow
         if flow is not None and not flow.built:
-            context = checks.named_outputs(encoder.output).get("context")
+            context = network_checks.named_outputs(encoder.output).get("context")
             shape = None if context is None else tuple(context.shape[1:])
             flow.build(self.latent_shape, shape)
         self.beta = beta
@@ -256,7 +256,7 @@ class VAE(Inference, Saving, Trainer):
             `Transformed`.
         """
         outputs = self._interface.encoder(inputs, inputs, training)
-        outputs = checks.named_outputs(outputs)
+        outputs = network_checks.named_outputs(outputs)
         q = Normal(outputs["z_mean"], outputs["z_log_var"])
         if self.flow is None:
             return q

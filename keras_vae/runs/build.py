@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_vae import likelihoods
 from keras_vae.memory import check_memory
+from keras_vae.models.float32 import layers_of
 from keras_vae.runs import settings
 from keras_vae.runs.members import DRAWS, member
 
@@ -17,8 +18,9 @@ def build(config, data):
     """The model that settings describe, compiled, in the precision asked for."""
     with _precision(config["mixed_precision"]):
         keras.utils.set_random_seed(config["seed"])
-        _check_size(config, data)
+        _check_weights(config, data)
         model = member(config, data)
+        _check_step(config, model)
         model.compile(keras.optimizers.Adam(_learning_rate(config, data)))
         return model
 
@@ -104,11 +106,11 @@ def weights(config):
     return words
 
 
-def _check_size(config, data):
-    """Refuses what this machine has not the memory for, before work begins.
+def _check_weights(config, data):
+    """Refuses networks that this machine has not the memory for, before they are made.
 
     Counted are the weights of the dense layers, four times (gradient and Adam's two
-    moments), and what a step keeps of each layer's values for the gradient.
+    moments).
     """
     inputs = math.prod(data.data_shape)
     likelihood = likelihoods.get(config["likelihood"])
@@ -124,6 +126,13 @@ def _check_size(config, data):
         16.0 * weights,
         "Make `hidden_units` or `latent_dim` smaller, or the data.",
     )
+
+
+def _check_step(config, model):
+    """Refuses steps that this machine has not the memory for, before one is made.
+
+    Counted is what a step keeps of each layer's values for the gradient.
+    """
     draws = config["num_samples"] or DRAWS.get(config["model"], 1)
     if config["model"] == "beta_tcvae":
         check_memory(
@@ -131,12 +140,22 @@ def _check_size(config, data):
             16.0 * draws * config["batch_size"] ** 2 * config["latent_dim"],
             "Make `batch_size` smaller.",
         )
-    values = sum(encoder) + 2 * draws * sum(decoder)
+    values = _num_values(model.encoder) + 2 * draws * _num_values(model.decoder)
     check_memory(
         f"A step of {config['batch_size']} examples with {draws} draws each",
         8.0 * config["batch_size"] * values,
         "Make `batch_size` or `num_samples` smaller.",
     )
+
+
+def _num_values(network):
+    """Numbers that the layers of a network compute of one example."""
+    count = 0
+    for layer in layers_of(network):
+        with contextlib.suppress(AttributeError, ValueError):  # it is called twice
+            shapes = [tensor.shape for tensor in keras.tree.flatten(layer.output)]
+            count += sum(math.prod(shape[1:]) for shape in shapes)
+    return count
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ DATA_SETTINGS = (
     "data_dir",
     "image_size",
     "label_column",
+    "array",
+    "kind",
     "validation_fraction",
     "test_fraction",
 )

@@ -163,6 +163,22 @@ SETTINGS = {
         Setting("image_size", DATA, ImageSize(), "Resize images to this size."),
         Setting("label_column", DATA, Text(), "Column of a table that holds labels."),
         Setting(
+            "array",
+            DATA,
+            Text(),
+            "Array of a .npz file to train on.",
+            found="x_train, x, ..., or the only one",
+            since="0.2.0",
+        ),
+        Setting(
+            "kind",
+            DATA,
+            Choice(("images", "series", "vectors")),
+            "What the arrays of a .npy or .npz file hold.",
+            found="by their type and shape",
+            since="0.2.0",
+        ),
+        Setting(
             "validation_fraction",
             DATA,
             Number(limit=1.0),

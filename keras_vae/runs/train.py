@@ -157,13 +157,21 @@ def _check_tensorboard(config):
         )
 
 
-def _settled(config, data):
+def _with_data(config, data):
     """The settings with what depends on the data filled in, as JSON holds them."""
     if config["model"] in settings.CONDITIONAL and not data.num_classes:
         raise ValueError(
             f"`model` {config['model']} takes the label of each example as its "
             "condition. Received: data without labels. Mend: subfolders of images or "
             "`label_column` of a table"
+        )
+    if not data.is_image and (
+        config["network"] != "dense" or config["model"] == "vqvae"
+    ):
+        name = "model" if config["model"] == "vqvae" else "network"
+        raise ValueError(
+            f"`{name}` {config[name]} has convolutions, which are of images. Received: "
+            f"data of shape {data.data_shape}. Mend: leave it out"
         )
     likelihood = config["likelihood"]
     if likelihood is None:
@@ -206,17 +214,30 @@ def _resumed_config(folder, output, given):
 
 def _new(folder, config, data):
     """Settings that fit the data, the model as it begins, and no history."""
-    config = _settled(config, data)
+    config = _with_data(config, data)
     likelihood = likelihoods.get(config["likelihood"])
     batches = data.train.batches(config["batch_size"], binarize=config["binarize"])
     x = next(batches.as_numpy_iterator())
-    if not np.all(likelihood.support.contains(x)):
+    # Values of later examples are known by their range.
+    if not _contains(likelihood.support, x, data.train.value_range):
+        others = ", ".join(
+            name
+            for name in likelihoods.suitable(x)
+            if _contains(likelihoods.get(name).support, x, data.train.value_range)
+        )
         raise ValueError(
             f"`dataset` should be in the support of the likelihood "
             f"{likelihood.identifier!r}: {likelihood.support}. Received: "
-            f"{data.values_in_words}"
+            f"{data.values_in_words} A `likelihood` that takes them: {others}."
         )
     return config, build(config, data), []
+
+
+def _contains(support, x, value_range):
+    """Whether a support has the values of some examples, and the range of all."""
+    ends = np.float32(value_range)
+    in_range = np.all(ends == np.clip(ends, support.low, support.high))
+    return in_range and np.all(support.contains(x))
 
 
 def _resumed(folder, config, data):

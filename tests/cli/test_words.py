@@ -62,6 +62,17 @@ from keras_vae_cli.words import in_options
             "--seed should be whole. Received: 1.5",
         ),
         (interpolate, "two\n  lines", "Two lines"),
+        (
+            interpolate,
+            "many.npz should hold one array",
+            "many.npz should hold one array",
+        ),
+        (interpolate, "runs/a should be a run", "runs/a should be a run"),
+        (
+            train,
+            "choose another by `array=NAME`, or say `kind='series'`.",
+            "Choose another by --array NAME, or say --kind series.",
+        ),
         (interpolate, "", ""),
     ],
 )

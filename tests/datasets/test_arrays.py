@@ -259,7 +259,7 @@ X, Y = np.zeros((4, 2)), np.zeros(4, dtype=int)
     ("arrays", "message"),
     [
         ({}, "Received: no arrays"),
-        ({"a": X, "b": X}, r"named x_train.*--array NAME.*Received: a \(4, 2\), b"),
+        ({"a": X, "b": X}, r"named x_train.*`array=NAME`.*Received: a \(4, 2\), b"),
         ({"x_test": X, "y": Y}, "named x_train"),
         ({"x": X, "x_train": X}, "one array for train. Received: x_train, x"),
         ({"x": X, "y": Y[:3]}, r"one label for each example: shape \(4,\).*\(3,\)"),

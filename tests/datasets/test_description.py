@@ -236,12 +236,12 @@ def test_bytes_are_like_numbers_up_to_1_alone(tmp_path):
         (
             np.linspace(114, 139, 3 * 64).reshape(3, 8, 8),
             "x: values from 114 to 139, stored as float64. Saved as uint8 they are "
-            "read as x / 255. If they are series and no images, say kind 'series'.",
+            "read as x / 255. If they are series and no images, say `kind='series'`.",
         ),
         (
             np.arange(3 * 64, dtype="int64").reshape(3, 8, 8, 1) + 5,
             "x: values from 5 to 196, stored as int64. Saved as uint8 they are "
-            "read as x / 255. If they are series and no images, say kind 'series'.",
+            "read as x / 255. If they are series and no images, say `kind='series'`.",
         ),
         (
             np.full((3, 8, 8, 3), 60000, "uint16"),
@@ -251,7 +251,7 @@ def test_bytes_are_like_numbers_up_to_1_alone(tmp_path):
         (
             np.linspace(-1, 1, 3 * 64).reshape(3, 8, 8),
             "x: values from -1 to 1, stored as float64. If they are series and no "
-            "images, say kind 'series'.",
+            "images, say `kind='series'`.",
         ),
         (
             np.linspace(-3, 5, 300).reshape(3, 100, 1),

@@ -473,6 +473,12 @@ def test_what_is_amiss_is_one_line(command, words):
     assert "Traceback" not in done.stderr and "    at " not in done.stderr
 
 
+@pytest.mark.parametrize("client", ["clients/rest.py", "mobile/run_tflite.py"])
+def test_help_is_what_a_client_says_of_itself(client):
+    said = output_of(sys.executable, KIT / client, "--help")
+    assert said.splitlines()[0] in (KIT / client).read_text()
+
+
 # --- On a phone -------------------------------------------------------------------
 
 

@@ -157,6 +157,7 @@ def test_networks_that_do_not_fit(encoder, decoder, message):
         ({"free_bits": -0.1}, "`free_bits`"),
         ({"num_samples": 0}, "`num_samples`"),
         ({"num_samples": 1.5}, "`num_samples`"),
+        ({"standardize": "x"}, "`standardize` should be a keras_vae.layers.Standard"),
     ],
 )
 def test_arguments_out_of_range(arguments, message):

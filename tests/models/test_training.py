@@ -94,7 +94,6 @@ def test_every_form_of_data_trains_alike(x):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"steps_per_execution": 3},
         {"jit_compile": True},
         {"run_eagerly": True},
         {"metrics": ["mae"]},

@@ -15,7 +15,8 @@ import pytest
 import keras_vae
 from keras_vae import runs
 from keras_vae.callbacks import RunRecorder
-from keras_vae.runs.build import choose_likelihood
+from keras_vae.runs import settings
+from keras_vae.runs.build import build, choose_likelihood
 
 SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
 
@@ -362,6 +363,16 @@ def test_what_no_machine_has_memory_for_is_refused_before_work(tmp_path, absurd)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_maps_of_a_convolutional_network_are_counted(tmp_path, monkeypatch):
+    """Of 300 draws a dense network of its latent size would fit in that."""
+    monkeypatch.setattr("keras_vae.memory.machine_memory", lambda: 2**30)
+    config = settings.defaults() | {"likelihood": "bernoulli", "num_samples": 300}
+    data = keras_vae.datasets.load("digits")
+    assert build(config, data)
+    with pytest.raises(ValueError, match="A step of 128 examples with 300 draws"):
+        build({**config, "network": "convolutional"}, data)
+
+
 def test_a_full_disk_says_how_to_go_on(tmp_path, monkeypatch):
     class Full(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -402,7 +413,41 @@ def test_what_is_replaced_comes_back_if_there_is_nothing_better(tmp_path):
 def test_data_that_a_likelihood_cannot_explain_are_told_before_a_run_is_made(tmp_path):
     with pytest.raises(ValueError, match="`dataset`.*support.*'poisson'"):
         train("digits", tmp_path / "run", **SETTINGS, likelihood="poisson")
+    # What the data are, and what takes them.
+    message = r"levels k / 255.*levels k / 16.*`likelihood` that takes them: bernoulli,"
+    with pytest.raises(ValueError, match=message):
+        train("digits", tmp_path / "run", **SETTINGS, likelihood="discretized_logistic")
     assert list(tmp_path.iterdir()) == []
+    # Beyond the first batch, too.
+    x = np.zeros((3000, 8, 8, 1), "float32")
+    x[-1] = -0.5
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(ValueError, match="-0.5 to 0.*them: gaussian, laplace"):
+        train(tmp_path / "x.npy", tmp_path / "run", **SETTINGS)
+    np.save(tmp_path / "x.npy", x[:, 0, :, 0])
+    for given, words in (
+        ({"network": "convolutional"}, "`network` convolutional has convolutions"),
+        ({"model": "vqvae"}, "`model` vqvae has convolutions"),
+    ):
+        given = {**SETTINGS, **given, "hidden_units": None}
+        with pytest.raises(ValueError, match=rf"{words}.*shape \(8,\)"):
+            train(tmp_path / "x.npy", tmp_path / "run", **given)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+
+
+def test_an_array_is_chosen_by_name_and_kind(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"curves": rng.normal(size=(40, 6, 12)), "other": rng.normal(size=(9, 2))}
+    np.savez(tmp_path / "a.npz", **arrays)
+    given = {**SETTINGS, "epochs": 1, "array": "curves", "kind": "series"}
+    run = train(tmp_path / "a.npz", tmp_path / "run", **given)
+    assert run.dataset().data_shape == (6, 12)
+    # Other data by the same names, or alone.
+    np.savez(tmp_path / "new.npz", curves=arrays["curves"][:5], other=[[1.0]])
+    np.savez(tmp_path / "alone.npz", whatever=arrays["curves"][:5])
+    for name in ("new.npz", "alone.npz"):
+        found = run.dataset(tmp_path / name).train.x
+        np.testing.assert_allclose(found, arrays["curves"][:5], rtol=1e-6)
 
 
 def test_a_table_is_standardised_and_answers_in_its_own_units(tmp_path):
