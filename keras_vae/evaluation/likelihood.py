@@ -208,7 +208,8 @@ def _log_sums(vae, inputs, seed, num_draws):
     powers = tf.constant([[[1.0]], [[2.0]]], tf.float64)
     shape = tf.stack([2, tf.shape(target)[0]])
     totals = tf.fill(shape, tf.constant(-math.inf, tf.float64))
-    for first in tf.range(0, num_draws, DRAWS_AT_A_TIME):
+
+    def add(first, totals):
         # New seeds for these draws; `normal` uses the counters [., 0].
         seeds = noise.threefry2x32(seed, tf.stack([first, 1]))
         draws = noise.draws(seeds, DRAWS_AT_A_TIME, vae.latent_shape)
@@ -218,7 +219,15 @@ def _log_sums(vae, inputs, seed, num_draws):
         asked = first + tf.range(DRAWS_AT_A_TIME) < num_draws
         log_weights = tf.where(asked[:, None], log_weights, -math.inf)
         terms = tf.concat([totals[:, None], powers * log_weights], axis=1)
-        totals = tf.reduce_logsumexp(terms, axis=1)
+        return first + DRAWS_AT_A_TIME, tf.reduce_logsumexp(terms, axis=1)
+
+    # Not a `for`, which a graph of `VAE.graph` does not translate.
+    _, totals = tf.while_loop(
+        lambda first, _: first < num_draws,
+        add,
+        (tf.constant(0), totals),
+        shape_invariants=(tf.TensorShape(()), tf.TensorShape((2, None))),
+    )
     return totals
 
 
