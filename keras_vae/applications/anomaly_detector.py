@@ -74,8 +74,8 @@ class AnomalyDetector:
 
     `squared_error` is the default, as it does well on images and on tables. On images
     with a dark ground `relative_error` finds more, as few bright pixels have little to
-    be wrong about; on a table it forgives what is far from everything. The likelihoods
-    weigh what the model is unsure of less. `benchmarks/anomaly.py` measures all of them.
+    be wrong about; on a table it forgives what is far from everything.
+    `benchmarks/anomaly.py` measures all of them.
 
     When to use it: there are many normal items and few or no examples of what is wrong.
     Where there are labelled anomalies enough, a classifier finds more of that kind. An
