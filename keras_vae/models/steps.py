@@ -100,6 +100,17 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         if self.test_function is not None:
             self.make_test_function(force=True)
 
+    def without_layer_losses(self):
+        """A context for passes through the networks that are no part of the data's.
+
+        What layers add to the loss (`add_loss`, activity regularisers) is said of data:
+        a prior that is a function of the encoder takes it so.
+
+        Returns:
+            A context manager.
+        """
+        return keras_private.without_losses(self)
+
     MEASURES = ("reconstruction_loss", "kl_loss", "elbo")
 
     def measures(self, terms):

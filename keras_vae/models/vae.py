@@ -356,9 +356,11 @@ class VAE(Inference, Saving, Trainer):
         """
         z = q.sample(noise)
         log_likelihood = self.log_likelihood(inputs, target, z, training)
+        log_q = q.log_prob(z)
+        log_prior, kl = self.prior.log_prob_and_kl(q, z, log_q)
         # A prior or a posterior of somebody's own may compute in less than float32.
-        log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
-        kl = tf.cast(self.prior.kl(q, z), tf.float32)
+        log_ratio = tf.cast(log_prior - log_q, tf.float32)
+        kl = tf.cast(kl, tf.float32)
         return ElboTerms(q, z, log_likelihood, kl, log_likelihood + log_ratio)
 
     def log_likelihood(self, inputs, target, z, training=False):
