@@ -39,6 +39,14 @@ class VAE(Inference, Saving, Trainer):
     `fit`, `encode`, ... take `{"x": x, "condition": c}`, `sample` and `decode` an
     argument `condition`.
 
+    When to use it: first, and as what the rest of the family is measured against: for
+    codes, samples and an ELBO in one model. When not: where only log p(x) counts (an
+    `IWAE`, a `VampPrior`, a `HierarchicalVAE` explain the data better), or only the
+    reconstruction does (`Autoencoder`), or codes have to be integers (`VQVAE`). What it
+    costs: a pass through encoder and decoder for each example, with `num_samples` as
+    many through the decoder; samples of images are blurred, and dimensions of z that
+    say less than they cost are switched off.
+
     A variant overrides one of the tensor methods and nothing else: `posterior` for
     another q(z|x), `decode_parameters` for another p(x|z), `objective` for another
     bound, rarely `elbo_terms`.
