@@ -66,7 +66,10 @@ def test_evaluate(call, run, tmp_path):
     assert "fewer than 5 of 5 draws" in result.stdout  # more are never of equal weight
 
 
-def test_evaluate_measures_all_that_applies_and_keeps_it(call, run, tmp_path):
+def test_evaluate_measures_all_that_applies_and_keeps_it(
+    call, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("keras_vae.evaluation.features.STEPS", 20)
     there, output = tmp_path / "run", tmp_path / "m.json"
     shutil.copytree(run, there)
     before = json.loads((there / "metrics.json").read_text())

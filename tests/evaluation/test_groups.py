@@ -13,6 +13,12 @@ X = np.round(RNG.uniform(size=(120, 6))).astype("float32")
 LABELS = np.arange(120) % 2
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """The extractor of features has tests of its own."""
+    monkeypatch.setattr("keras_vae.evaluation.features.STEPS", 20)
+
+
 def dense(latent_dim=3):
     return keras_vae.networks.dense((6,), latent_dim, hidden_units=(8,), seed=0)
 
