@@ -121,4 +121,4 @@ class _Progress:
             return None
         first = 1 if len(self.cpu) > 2 else 0
         spent = self.cpu[-1] - self.cpu[first]
-        return round(spent / (len(self.cpu) - 1 - first), 1)
+        return round(spent / (len(self.cpu) - 1 - first), 3)

@@ -314,7 +314,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [*CONTESTANTS, "beta_tc"]
-    parser.add_argument("contestants", nargs="*", choices=[*names, []], default=names)
+    parser.add_argument("contestants", nargs="*", metavar=f"{{{','.join(names)}}}")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=200)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
@@ -333,6 +333,10 @@ def main():
 
     parser = arguments()
     options = parser.parse_args()
+    known = [*CONTESTANTS, "beta_tc"]
+    unknown = sorted({*options.contestants} - {*known})
+    if unknown:
+        parser.error(f"no contestant is called {', '.join(unknown)}")
     values_path = options.output.with_name(f"{options.output.stem}_values.json")
     entries = _read(options.output)
     values = _read(values_path)
@@ -345,9 +349,9 @@ def main():
         if value != parser.get_default(name)
     )
     data = load()
-    for name in options.contestants:
-        known = entries.get(name, {}).get("settings") == settings
-        if known and not options.again:
+    for name in options.contestants or known:
+        is_there = entries.get(name, {}).get("settings") == settings
+        if is_there and not options.again:
             print(f"{name}: measured already, with these settings")
             continue
         print(f"{name}:", flush=True)
