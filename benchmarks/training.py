@@ -40,7 +40,7 @@ def train(vae, data, *, epochs, batch_size, learning_rate, seed, num_images=None
 
     Returns:
         Dictionary: `training_minutes`, on the clock; `cpu_seconds_per_epoch`, of all
-        cores together, without the compilation of the first step; `num_parameters`.
+        cores together, without the first epoch; `num_parameters`.
     """
     import keras
 
@@ -99,14 +99,7 @@ class _Progress:
     def callback(self):
         import keras
 
-        return keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self._first_batch(batch),
-            on_epoch_end=self._epoch,
-        )
-
-    def _first_batch(self, batch):
-        if not self.cpu:  # from here on nothing is compiled
-            self.cpu.append(time.process_time())
+        return keras.callbacks.LambdaCallback(on_epoch_end=self._epoch)
 
     def _epoch(self, epoch, logs):
         self.cpu.append(time.process_time())
@@ -116,9 +109,7 @@ class _Progress:
             print(f"epoch {epoch + 1}, {minutes:.1f} min: {numbers}", flush=True)
 
     def cpu_seconds_per_epoch(self):
-        """From the end of the first epoch, or, of one alone, within it."""
+        """From the end of the first epoch, in which graphs are made; `None` of one."""
         if len(self.cpu) < 2:
             return None
-        first = 1 if len(self.cpu) > 2 else 0
-        spent = self.cpu[-1] - self.cpu[first]
-        return round(spent / (len(self.cpu) - 1 - first), 3)
+        return round((self.cpu[-1] - self.cpu[0]) / (len(self.cpu) - 1), 3)
