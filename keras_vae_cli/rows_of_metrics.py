@@ -73,9 +73,13 @@ def metric_rows(metrics):
 
 
 def _kl_rows(parts):
-    unit = f"nats ({parts['num_examples']} examples, seed {parts['seed']})"
+    counts = f"{parts['num_examples']} examples, seed {parts['seed']}"
+    units = dict.fromkeys(KL_PARTS, f"nats ({counts})")
+    # Near that the estimate says "at least so much", and the gap is too large.
+    bound = f"at most {parts['mutual_information_bound']:.2f}"
+    units["mutual_information"] = f"nats ({counts}; {bound})"
     return [
-        (words, _with_error(parts, name), unit)
+        (words, _with_error(parts, name), units[name])
         for name, words in KL_PARTS.items()
         if parts[name] is not None
     ]
