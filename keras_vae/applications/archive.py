@@ -87,7 +87,7 @@ def read(content, mode):
 
     Args:
         content: The file's bytes.
-        mode: The mode that is asked for.
+        mode: The mode that is asked for; `None` for either.
 
     Returns:
         `Archive`.
@@ -131,7 +131,7 @@ def read(content, mode):
             "The archive is damaged: its checksum is not that of its bytes"
         )
     # From here on it is what somebody wrote.
-    if MODES[mode_code] != mode:
+    if mode not in (None, MODES[mode_code]):
         raise ValueError(
             f"The archive is {MODES[mode_code]}. Mend: "
             f"{'Compressor' if mode == 'lossy' else 'LossyCompressor'}"
@@ -148,7 +148,7 @@ def read(content, mode):
     place += 4
     extra = content[place : place + length]
     words = np.frombuffer(content[place + length : -DIGEST], "<u4").astype("uint32")
-    return Archive(mode, data_shape, *counts, *digests, extra, words)
+    return Archive(MODES[mode_code], data_shape, *counts, *digests, extra, words)
 
 
 def digest(*parts):

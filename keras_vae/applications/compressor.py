@@ -6,7 +6,12 @@ import numpy as np
 
 from keras_vae.applications import archive
 from keras_vae.applications.bit_stack import BitStack, check_coder, random_words
-from keras_vae.applications.latents import Passes, check_fingerprint, fingerprint
+from keras_vae.applications.latents import (
+    Passes,
+    check_bits_back,
+    check_fingerprint,
+    fingerprint,
+)
 from keras_vae.applications.pixels import pixels_of
 from keras_vae.arguments import check_integer
 
@@ -81,8 +86,9 @@ class Compressor:
     def __init__(self, vae, *, batch_size=64):
         check_coder()
         self.batch_size = check_integer("batch_size", batch_size, 1, 65535)
-        self._passes = Passes(vae)
+        check_bits_back(vae)
         self.vae = vae
+        self._passes = Passes(vae)
         self.pixels = pixels_of(vae.likelihood, vae.data_shape)
 
     def compress(self, images):

@@ -34,13 +34,9 @@ class Passes:
         vae: The model.
         sizes: List of integers, the numbers in the code of each level.
 
-    Raises:
-        ValueError: If the model has another posterior or prior than is coded, or
-            conditions.
     """
 
     def __init__(self, vae):
-        _check_model(vae)
         self.vae = vae
         top_down = getattr(vae, "top_down", None)
         shapes = top_down.latent_shapes if top_down else [vae.latent_shape]
@@ -109,8 +105,10 @@ class Passes:
         q = self.vae.posterior(x)
 
         def draw(level, q):
+            # A posterior of another kind has a mean at least.
+            log_var = q.log_var if isinstance(q, Normal) else tf.zeros_like(q.mean)
             mean, log_var = (
-                tf.reshape(t, (-1, self.sizes[level])) for t in (q.mean, q.log_var)
+                tf.reshape(t, (-1, self.sizes[level])) for t in (q.mean, log_var)
             )
             z = tf.numpy_function(self._called, [level, mean, log_var], tf.float32)
             return tf.ensure_shape(z, (None, self.sizes[level]))[None]
@@ -291,18 +289,22 @@ def check_fingerprint(vae, content):
         )
 
 
-def _check_model(vae):
+def check_bits_back(vae):
+    """Raises unless a model has probabilities for bits back.
+
+    Args:
+        vae: `keras_vae.VAE`.
+
+    Raises:
+        ValueError: If it has another posterior or prior than is coded, or conditions.
+    """
     name = type(vae).__name__
     if "elbo" not in vae.MEASURES:
         raise ValueError(
             f"{name} has no ELBO, and so no probabilities to compress by: its codes "
             "are points. Mend: a VAE of the same networks"
         )
-    if vae.conditions:
-        raise ValueError(
-            "A model with conditions cannot decompress without them, and an archive "
-            f"holds images alone. Received: conditions {', '.join(vae.conditions)}"
-        )
+    check_unconditional(vae)
     if vae.standardize is not None:
         raise ValueError(
             "Compression is of values that are finitely many, and the model "
@@ -324,6 +326,22 @@ def _check_model(vae):
         raise ValueError(
             "Bits back needs the prior 'standard_normal', in whose bins z is coded. "
             f"Received: a model with {type(vae.prior).__name__}"
+        )
+
+
+def check_unconditional(vae):
+    """Raises if a model takes conditions.
+
+    Args:
+        vae: `keras_vae.VAE`.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if vae.conditions:
+        raise ValueError(
+            "A model with conditions cannot decompress without them, and an archive "
+            f"holds images alone. Received: conditions {', '.join(vae.conditions)}"
         )
 
 
