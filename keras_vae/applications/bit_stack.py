@@ -147,7 +147,7 @@ def random_words(num_words):
     np.True_
     """
     digest = hashlib.shake_256(b"keras_vae initial bits").digest(4 * num_words)
-    return np.frombuffer(digest, "<u4").astype("uint32")[::-1]
+    return np.frombuffer(digest, "<u4").astype("uint32")[::-1].copy()
 
 
 def _base(size):

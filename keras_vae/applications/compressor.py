@@ -155,6 +155,22 @@ class Compressor:
             raise ValueError(_failure(content, bins))
         return images
 
+    def expected_bits(self, images):
+        """The bits that images take by the model, the file's head and start left out.
+
+        Args:
+            images: As for `compress`.
+
+        Returns:
+            Float: the sum of -elbo / log(2), with one draw of z for each image.
+
+        Raises:
+            ValueError: If the images have another shape or other values.
+        """
+        symbols = self.pixels.to_symbols(images)
+        elbo = self.vae.elbo(self.pixels.to_x(symbols), self.batch_size)
+        return -float(np.sum(elbo, dtype="float64")) / math.log(2)
+
     def _push(self, stack, symbols, bins):
         """Puts a group of examples on the stack."""
         x, codes = self.pixels.to_x(symbols), []
@@ -195,7 +211,7 @@ class Compressor:
     def _growth(self, symbols, bins):
         """How many examples have to be on the stack for each that is coded at once."""
         x = self.pixels.to_x(symbols[: self.batch_size])
-        bits = -float(np.mean(self.vae.elbo(x))) / math.log(2)
+        bits = -float(np.mean(self.vae.elbo(x, self.batch_size))) / math.log(2)
         return min(max(math.ceil(1.2 * bins.bits / max(bits, 1.0)), 1), 65535)
 
 
