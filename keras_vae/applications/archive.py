@@ -1,10 +1,11 @@
-"""The file of compressed data: what is in it, and what is said of another file."""
+"""The file of compressed data: what is in it, and what is said of another file.
+
+Read without NumPy: the command line tells a damaged file at once.
+"""
 
 import hashlib
 import struct
 from typing import NamedTuple
-
-import numpy as np
 
 MAGIC = b"\x89KVAE\r\n\x1a"  # as PNG's: a transfer as text, or a seven-bit one, shows
 VERSION = 1
@@ -37,7 +38,7 @@ class Archive(NamedTuple):
     | 16 | fingerprint of what this machine computes with it |
     | 16 | checksum of the data: of `decompress`, uint8 in C order |
     | 4, e | length of the extra settings, and these: of lossy files, see there |
-    | 4 w | words of the coder, to the end but for: |
+    | 4 w | words of the coder, uint32, to the end but for: |
     | 16 | checksum of all bytes before |
 
     Attributes:
@@ -50,7 +51,7 @@ class Archive(NamedTuple):
         machine: Fingerprint of the computation, bytes.
         data: Checksum of the data, bytes.
         extra: Bytes.
-        words: uint32 array.
+        words: Bytes: the words of the coder.
     """
 
     mode: str
@@ -62,7 +63,7 @@ class Archive(NamedTuple):
     machine: bytes
     data: bytes
     extra: bytes
-    words: np.ndarray
+    words: bytes
 
     def to_bytes(self):
         """The file's bytes."""
@@ -73,7 +74,7 @@ class Archive(NamedTuple):
                 _DIGESTS.pack(self.model, self.machine, self.data),
                 struct.pack("<I", len(self.extra)),
                 self.extra,
-                self.words.astype("<u4").tobytes(),
+                self.words,
             ]
         )
         size = _START.size + len(body) + DIGEST
@@ -147,7 +148,7 @@ def read(content, mode):
     (length,) = struct.unpack_from("<I", content, place)
     place += 4
     extra = content[place : place + length]
-    words = np.frombuffer(content[place + length : -DIGEST], "<u4").astype("uint32")
+    words = content[place + length : -DIGEST]
     return Archive(MODES[mode_code], data_shape, *counts, *digests, extra, words)
 
 

@@ -83,6 +83,23 @@ class BitStack:
         """uint32 array."""
         return self._coder.get_compressed()
 
+    @classmethod
+    def from_bytes(cls, content):
+        """A stack of the words that `to_bytes` returned.
+
+        Args:
+            content: Bytes.
+        """
+        return cls(np.frombuffer(content, "<u4").astype("uint32"))
+
+    def to_bytes(self, start=0):
+        """The words from one on, little-endian.
+
+        Args:
+            start: Integer, how many to leave out at the bottom.
+        """
+        return self.words[start:].astype("<u4").tobytes()
+
     def push(self, symbols, cdf, size):
         """Puts symbols on the stack; the first of them is on top.
 

@@ -127,7 +127,7 @@ class Compressor:
             machine=bins.fingerprint,
             data=archive.digest(self.pixels.to_images(symbols).tobytes()),
             extra=b"",
-            words=stack.words[stack.fewest_words - MARGIN :],
+            words=stack.to_bytes(stack.fewest_words - MARGIN),
         ).to_bytes()
 
     def decompress(self, compressed):
@@ -147,7 +147,7 @@ class Compressor:
         check_fingerprint(self.vae, content)
         bins = self._passes.bins()
         groups = _groups(content.num_examples, content.batch_size, content.growth)
-        stack = BitStack(content.words)
+        stack = BitStack.from_bytes(content.words)
         sizes = [rows.stop - rows.start for rows in reversed(groups)]
         parts = [self._pop(stack, size, bins) for size in sizes]
         images = self.pixels.to_images(np.concatenate(parts[::-1]))

@@ -131,7 +131,7 @@ class LossyCompressor:
             machine=bytes(archive.DIGEST),
             data=archive.digest(codes.astype("<i4").tobytes()),
             extra=zlib.compress(table.tobytes(), 9),
-            words=stack.words,
+            words=stack.to_bytes(),
         ).to_bytes()
 
     def decompress(self, compressed, batch_size=128):
@@ -168,7 +168,7 @@ class LossyCompressor:
         content = archive.read(compressed, "lossy")
         check_fingerprint(self.vae, content)
         table = np.frombuffer(zlib.decompress(content.extra), _TABLE)
-        stack = BitStack(content.words)
+        stack = BitStack.from_bytes(content.words)
         codes = np.empty((content.num_examples, len(table)), "int64")
         for dimension, row in enumerate(table):
             # What of `_coded` does not depend on the codes.

@@ -19,7 +19,7 @@ WRITTEN = archive.Archive(
     machine=bytes(range(16, 32)),
     data=bytes(range(32, 48)),
     extra=b"extra",
-    words=np.array([1, 2**32 - 1, 7], "uint32"),
+    words=np.array([1, 2**32 - 1, 7], "<u4").tobytes(),
 )
 CONTENT = WRITTEN.to_bytes()
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from scipy.special import ndtr
-from tests.applications.models import images, trained
 
 import keras_vae
 from keras_vae import networks
 from keras_vae.applications import Compressor, LossyCompressor
+from tests.applications.models import images, trained
 
 
 @pytest.mark.parametrize("kind", ["binary", "hierarchy"])
