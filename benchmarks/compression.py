@@ -7,7 +7,7 @@ trains, for each row, a model on the 60,000 training images and compresses all 1
 test images with it, decompresses them and compares: `binarized` (drawn once, as Burda
 et al. 2016) and `grey` without loss, beside gzip, bz2, xz, PNG and WebP; `lossy`, the
 rounded codes of a model for squared error, beside JPEG and lossy WebP at equal bytes.
-All bytes of a file count. Other codecs get one sheet with all images, or the bits packed,
+All bytes of a file count. Other codecs get one sheet with all images, or packed bits,
 whichever comes out smaller. Nothing is chosen by the test images. Writes
 `benchmarks/results/compression.json` (rows that were not run stay) and, of the lossy
 row, `benchmarks/results/compression.png`. About 20 minutes a row on two cores, 10 for

@@ -211,7 +211,13 @@ class Compressor:
     def _growth(self, symbols, bins):
         """How many examples have to be on the stack for each that is coded at once."""
         x = self.pixels.to_x(symbols[: self.batch_size])
-        bits = -float(np.mean(self.vae.elbo(x, self.batch_size))) / math.log(2)
+        mean, deviation = self._passes.posterior(x)
+        kl = 0.5 * (mean**2 + deviation**2 - 1) - np.log(deviation)
+        log_prob = self.vae.likelihood.log_prob(
+            x, self._passes.decode(mean.astype("float32"))
+        )
+        nats = kl.sum(axis=-1) - np.maximum(log_prob, -1e6)
+        bits = float(nats.mean()) / math.log(2)
         return min(max(math.ceil(1.2 * bins.bits / max(bits, 1.0)), 1), 65535)
 
 

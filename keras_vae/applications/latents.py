@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import ndtr, ndtri
 
+from keras_vae import noise
 from keras_vae.applications.archive import digest
 from keras_vae.distributions import Hierarchical, Normal
 from keras_vae.priors import StandardNormal
@@ -76,29 +77,47 @@ class Passes:
         """
         return self._decode(tf.constant(z)).numpy()
 
+    def posterior(self, x):
+        """Mean and deviation of q(z|x); of lower levels, at the means of those above.
+
+        Args:
+            x: float32 array `(n, *data_shape)`.
+
+        Returns:
+            Two float64 arrays `(n, latent_dim)`.
+        """
+        levels = []
+
+        def draw(level, q):
+            levels.append((q.mean, q.deviation))
+            return q.mean.astype("float32")
+
+        self.infer(x, draw)
+        means, deviations = zip(*levels, strict=True)
+        return np.concatenate(means, axis=-1), np.concatenate(deviations, axis=-1)
+
     def bins(self):
         """The bins of z, for the weights that the model has now.
 
         Returns:
             `Bins`.
         """
-        x = self.vae.sample(NUM_DRAWS, seed=0, draws=True)
-        z_mean, z_log_var = (
-            parameter.reshape(NUM_DRAWS, -1) for parameter in self.vae.encode(x)
-        )
-        parameters = self.decode(z_mean)
-        arrays = [np.ascontiguousarray(a) for a in (z_mean, z_log_var, parameters)]
-        z_log_var = np.clip(z_log_var.astype("float64"), -30, 20)
-        kl = 0.5 * (z_mean.astype("float64") ** 2 - 1 - z_log_var + np.exp(z_log_var))
+        seeds = noise.example_seeds(0, 0, NUM_DRAWS)
+        z = self.vae.prior.sample(seeds, self.vae.latent_shape)
+        parameters = self.decode(tf.reshape(z, (NUM_DRAWS, -1)).numpy())
+        x = self.vae.likelihood.sample(parameters, seed=seeds).numpy()
+        mean, deviation = self.posterior(x)
+        kl = 0.5 * (mean**2 + deviation**2 - 1) - np.log(deviation)
+        computed = [np.ascontiguousarray(a) for a in (parameters, mean, deviation)]
         # Of the narrowest tenth: the same bins serve all examples.
-        deviation = np.exp(0.5 * np.quantile(z_log_var, 0.1, axis=0))
+        deviation = np.quantile(deviation, 0.1, axis=0)
         # So many bins of mass 1/n are as wide as the deviation, where they are narrow.
         wanted = BINS_PER_DEVIATION * np.sqrt(2 * np.pi) / np.minimum(deviation, 1.0)
         num_bins = 2 ** np.ceil(np.log2(np.clip(wanted, FEWEST_BINS, MOST_BINS)))
         num_bins = np.where(kl.mean(axis=0) < LEAST_KL, 1, num_bins).astype("int64")
         return Bins(
             np.split(num_bins, np.cumsum(self.sizes)[:-1]),
-            digest(*(array.tobytes() for array in arrays)),
+            digest(*(array.tobytes() for array in computed)),
         )
 
     def _infer_in_graph(self, x):

@@ -195,19 +195,11 @@ class LossyCompressor:
 
     def _deviations(self, x, batch_size):
         """Typical deviation of q(z|x) of each dimension."""
-        starts = range(0, len(x), batch_size)
-        sums = [self._log_deviations(x[i : i + batch_size]).sum(axis=0) for i in starts]
-        return np.exp(np.sum(sums, axis=0) / len(x))
-
-    def _log_deviations(self, x):
-        logs = []
-
-        def draw(level, q):
-            logs.append(np.log(q.deviation))
-            return q.mean.astype("float32")
-
-        self._passes.infer(x, draw)
-        return np.concatenate(logs, axis=-1)
+        total = 0.0
+        for start in range(0, len(x), batch_size):
+            _, deviation = self._passes.posterior(x[start : start + batch_size])
+            total = total + np.log(deviation).sum(axis=0)
+        return np.exp(total / len(x))
 
     def _round(self, x, steps):
         """The integers of a batch, `(n, latent_dim)`."""

@@ -44,5 +44,10 @@ def trained(kind):
     return vae
 
 
+@functools.cache
+def compressor(kind):
+    return keras_vae.applications.Compressor(trained(kind), batch_size=16)
+
+
 def images(kind):
     return digits() if kind == "grey" else binary_digits()

@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ import keras_vae
 from keras_vae import likelihoods, networks
 from keras_vae.applications import Compressor, LossyCompressor, decompress
 from keras_vae.applications.latents import Bins, Posterior, fingerprint
+from tests.applications.models import compressor as compressor_of
 from tests.applications.models import images, trained
 
 KINDS = ["binary", "grey", "hierarchy"]
@@ -27,13 +30,13 @@ def head(vae):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("num", [1, 2, 83])
-def test_what_is_decompressed_is_equal(kind, num):
-    x = images(kind)[:num]
-    compressor = Compressor(trained(kind), batch_size=16)
-    y = compressor.decompress(compressor.compress(x))
-    assert y.dtype == np.uint8
-    np.testing.assert_array_equal(y, x)
+def test_what_is_decompressed_is_equal(kind):
+    compressor = compressor_of(kind)
+    for num in (1, 2, 83):
+        x = images(kind)[:num]
+        y = compressor.decompress(compressor.compress(x))
+        assert y.dtype == np.uint8
+        np.testing.assert_array_equal(y, x)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,7 +46,7 @@ def test_images_that_the_model_does_not_know_are_equal_too(kind):
     most = images(kind).max()
     noise = rng.integers(0, most + 1, (5, 8, 8, 1)).astype("uint8")
     x = np.concatenate([noise, np.zeros_like(noise), np.full_like(noise, most)])
-    compressor = Compressor(trained(kind))
+    compressor = compressor_of(kind)
     np.testing.assert_array_equal(compressor.decompress(compressor.compress(x)), x)
 
 
@@ -51,7 +54,7 @@ def test_images_that_the_model_does_not_know_are_equal_too(kind):
 def test_the_bits_are_those_of_the_elbo(kind):
     """Within 4.5 standard errors of the draws, and 0.5 % for bins and grids."""
     vae, x = trained(kind), images(kind)
-    compressor = Compressor(vae)
+    compressor = compressor_of(kind)
     bits = 8 * (len(compressor.compress(x)) - head(vae))
     draws = [vae.elbo(compressor.pixels.to_x(to_levels(x)), seed=s) for s in range(8)]
     expected = -np.mean(draws, axis=0).sum() / math.log(2)
@@ -105,8 +108,7 @@ def test_a_file_takes_the_probability_of_its_images_by_enumeration():
 
 def test_bits_back_is_exact_for_each_z_by_enumeration():
     """One image after another: log2 q(z|x) - log2 p(z) - log2 p(x|z), of the bins."""
-    vae = trained("binary")
-    compressor = Compressor(vae)
+    vae, compressor = trained("binary"), compressor_of("binary")
     bins = compressor._passes.bins()
     symbols = to_levels(images("binary")[:20]).astype("int64")
     from keras_vae.applications.bit_stack import BitStack, random_words
@@ -160,10 +162,12 @@ def test_codes_drawn_of_the_stack_have_the_posterior():
 @settings(max_examples=15)
 def test_any_number_of_images_and_any_batch_size(num, batch_size, seed):
     x = np.random.default_rng(seed).integers(0, 2, (num, 8, 8, 1)).astype("uint8")
-    vae = trained("binary")
-    compressed = Compressor(vae, batch_size=batch_size).compress(x)
+    compressor = compressor_of("binary")
+    compressor.batch_size, before = batch_size, compressor.batch_size
+    compressed = compressor.compress(x)
+    compressor.batch_size = before
     # The batch size is the file's, not the reader's.
-    np.testing.assert_array_equal(Compressor(vae).decompress(compressed), x)
+    np.testing.assert_array_equal(compressor_of("binary").decompress(compressed), x)
 
 
 LOGISTIC = likelihoods.DiscretizedLogistic()
@@ -194,9 +198,10 @@ def test_one_hot_vectors():
     np.testing.assert_array_equal(compressor.decompress(compressor.compress(x)), x)
 
 
-@pytest.mark.parametrize("name", ["BetaTCVAE", "IWAE", "DIPVAE", "InfoVAE"])
+@pytest.mark.parametrize("name", ["BetaTCVAE", "InfoVAE"])
 def test_relatives_with_a_normal_posterior(name):
-    vae = getattr(keras_vae, name)(*networks.dense((6,), 2, seed=0), seed=0)
+    own = {"dataset_size": 20} if name == "BetaTCVAE" else {}
+    vae = getattr(keras_vae, name)(*networks.dense((6,), 2, seed=0), **own)
     x = np.random.default_rng(0).integers(0, 2, (20, 6)).astype("uint8")
     compressor = Compressor(vae)
     np.testing.assert_array_equal(compressor.decompress(compressor.compress(x)), x)
@@ -204,7 +209,7 @@ def test_relatives_with_a_normal_posterior(name):
 
 def refused():
     dense = networks.dense((6,), 2, seed=0)
-    flow = keras_vae.layers.CouplingFlow(num_layers=2)
+    flow = keras_vae.layers.CouplingFlow()
     mixture = keras_vae.priors.MixturePrior(3)
     conditional = networks.dense((6,), 2, condition_dim=3, seed=0)
     points = networks.dense((6,), 2, seed=0)
@@ -227,14 +232,14 @@ def test_other_models_are_refused_with_the_reason():
 
 @pytest.fixture(scope="module")
 def compressed():
-    return Compressor(trained("binary")).compress(images("binary")[:40])
+    return compressor_of("binary").compress(images("binary")[:40])
 
 
 def test_another_model_is_told(compressed):
     vae = trained("binary")
     other = keras.models.clone_model(vae.decoder)
     other.set_weights(vae.decoder.get_weights())
-    other.layers[-1].weights[-1].assign_add(np.full(64, 1e-6, "float32"))
+    other.weights[-1].assign_add(np.full(other.weights[-1].shape, 1e-6, "float32"))
     with pytest.raises(ValueError, match="another model: its fingerprint is"):
         Compressor(keras_vae.VAE(vae.encoder, other)).decompress(compressed)
     smaller = Compressor(keras_vae.VAE(*networks.dense((6,), 2, seed=0)))
@@ -264,12 +269,15 @@ def test_another_process_decompresses(compressed, tmp_path):
         "content = pathlib.Path('digits.kvae').read_bytes()\n"
         "np.save('x.npy', keras_vae.applications.decompress(vae, content))\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    house = Path(keras_vae.__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(house)}
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, cwd=tmp_path, check=True, env=environment)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), images("binary")[:40])
 
 
 def test_a_change_or_a_cut_anywhere_is_an_error_and_never_other_data(compressed):
-    compressor = Compressor(trained("binary"))
+    compressor = compressor_of("binary")
     rng = np.random.default_rng(0)
     for _ in range(300):
         damaged = bytearray(compressed)
@@ -293,38 +301,34 @@ def test_other_words_under_a_right_checksum_are_an_error(compressed):
     words[len(words) // 2] ^= 1
     forged = content._replace(words=bytes(words)).to_bytes()
     with pytest.raises(ValueError, match="another checksum. What was computed differs"):
-        Compressor(trained("binary")).decompress(forged)
+        compressor_of("binary").decompress(forged)
 
 
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 def test_a_machine_that_computes_other_numbers_is_told(compressed, part, monkeypatch):
     """Numbers that differ by a hundredth, of everything that a network says."""
-    compressor = Compressor(trained("binary"))
+    compressor = compressor_of("binary")
     passes = compressor._passes
     if part == "decoder":
         decode = passes.decode
         monkeypatch.setattr(passes, "decode", lambda z: decode(z) * 1.01)
     else:
-        encode = compressor.vae.encode
         infer = passes.infer
 
         def differently(x, draw):
-            infer(x, lambda level, q: draw(level, Posterior(q.mean * 1.01, 0 * q.mean)))
+            infer(x, lambda level, q: draw(level, other(q)))
+
+        def other(q):
+            return Posterior(q.mean * 1.01 + 0.01, 2 * np.log(q.deviation))
 
         monkeypatch.setattr(passes, "infer", differently)
-        monkeypatch.setattr(
-            compressor.vae,
-            "encode",
-            lambda x: tuple(1.01 * part for part in encode(x)),
-            raising=False,
-        )
     with pytest.raises(ValueError, match="This machine computes other numbers"):
         compressor.decompress(compressed)
 
 
 def test_numbers_that_differ_in_the_last_digit_are_forgiven(monkeypatch):
     """Of a small file, and of most of them: what is rounded to the grid is the same."""
-    compressor = Compressor(trained("binary"))
+    compressor = compressor_of("binary")
     x = images("binary")[:3]
     content = compressor.compress(x)
     decode = compressor._passes.decode
@@ -341,13 +345,13 @@ def test_decompress_takes_either_kind(compressed):
     small = lossy.compress(x * np.uint8(255))
     np.testing.assert_array_equal(decompress(vae, small), lossy.decompress(small))
     with pytest.raises(ValueError, match=r"Mend: LossyCompressor\(vae\)"):
-        Compressor(vae).decompress(small)
+        compressor_of("binary").decompress(small)
 
 
 def test_the_first_images_alone_take_initial_bits():
     """A file of one image, and of many: the bits of one z are paid once."""
     vae, x = trained("binary"), images("binary")
-    compressor = Compressor(vae)
+    compressor = compressor_of("binary")
     bits = compressor._passes.bins().bits
     one = 8 * (len(compressor.compress(x[:1])) - head(vae))
     assert one <= compressor.expected_bits(x[:1]) + bits + 32 * 6 + 30
