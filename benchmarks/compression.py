@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-STEPS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+STEPS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 QUALITIES = (0, 1, 2, 4, 7, 12, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 
 
@@ -242,12 +242,14 @@ def draw(curves, path):
 
 def main():
     parser = argparse.ArgumentParser(description="Measures compression of MNIST.")
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="All by default.")
+    parser.add_argument("rows", nargs="*", help=f"Of {', '.join(ROWS)}: all.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="Instead of each row's own.")
     parser.add_argument("--examples", type=int, help="Of the test images, the first.")
     parser.add_argument("--output", type=Path, default=RESULTS / "compression.json")
     arguments = parser.parse_args()
+    if not {*arguments.rows} <= {*ROWS}:
+        parser.error(f"rows are {', '.join(ROWS)}")
     path = arguments.output
     report = json.loads(path.read_text()) if path.exists() else {}
     path.parent.mkdir(exist_ok=True)
