@@ -126,3 +126,14 @@ def test_all_messages_of_a_small_source_take_their_probability():
         )
         bits = -np.log2(probabilities[[0, 1], message]).sum() * repeats
         assert abs(stack.num_bits - before - bits) < 1e-4 * bits + 2
+
+
+@pytest.mark.parametrize("size", [16, 256])
+def test_what_is_impossible_is_coded_all_the_same(size):
+    """Symbols far from all mass: none of their digit's values has any."""
+    probabilities = np.zeros((3, size))
+    probabilities[:, -1] = 1.0
+    stack = BitStack(random_words(4), seal=True)
+    symbols = np.array([0, 3, size // 2])
+    stack.push(symbols, cdf_of(probabilities), size)
+    np.testing.assert_array_equal(stack.pop(cdf_of(probabilities), size, 3), symbols)
