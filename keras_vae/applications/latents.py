@@ -129,9 +129,7 @@ class Passes:
             mean, log_var = (
                 tf.reshape(t, (-1, self.sizes[level])) for t in (q.mean, log_var)
             )
-            z = tf.numpy_function(
-                self._ask_for_code, [level, mean, log_var], tf.float32
-            )
+            z = tf.numpy_function(self._answer, [level, mean, log_var], tf.float32)
             return tf.ensure_shape(z, (None, self.sizes[level]))[None]
 
         if isinstance(q, Hierarchical):
@@ -139,7 +137,7 @@ class Passes:
             return ()
         return draw(0, q)
 
-    def _ask_for_code(self, level, mean, log_var):
+    def _answer(self, level, mean, log_var):
         return self._draw(int(level), Posterior(mean, log_var))
 
 

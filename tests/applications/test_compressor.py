@@ -17,6 +17,7 @@ from scipy.special import expit, ndtr, ndtri
 import keras_vae
 from keras_vae import likelihoods, networks
 from keras_vae.applications import Compressor, LossyCompressor, decompress
+from keras_vae.applications.compressor import _groups
 from keras_vae.applications.latents import Bins, Posterior, fingerprint
 from tests.applications.models import compressor as compressor_of
 from tests.applications.models import images, trained
@@ -357,3 +358,14 @@ def test_the_first_images_alone_take_initial_bits():
     assert one <= compressor.expected_bits(x[:1]) + bits + 32 * 6 + 30
     # All in one batch would have had to pop the z of all at first.
     assert len(x) * bits > 20 * (bits + 32 * 6)
+
+
+@given(st.integers(1, 2000), st.integers(1, 64), st.integers(1, 300))
+def test_a_batch_pops_no_more_than_is_on_the_stack(num, batch_size, growth):
+    """One at first; later no more than the share of those coded that pays for it."""
+    groups = _groups(num, batch_size, growth)
+    covered = np.concatenate([np.arange(rows.start, rows.stop) for rows in groups])
+    np.testing.assert_array_equal(covered, np.arange(num))
+    for rows in groups:
+        assert 1 <= rows.stop - rows.start <= batch_size
+        assert rows.stop - rows.start <= max(1, rows.start // growth)
