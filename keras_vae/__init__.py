@@ -19,6 +19,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from keras_vae import (
+    applications,
     callbacks,
     datasets,
     distributions,
@@ -66,6 +67,7 @@ __all__ = [
     "InfoVAE",
     "Sampling",
     "__version__",
+    "applications",
     "callbacks",
     "datasets",
     "distributions",
