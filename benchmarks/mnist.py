@@ -12,14 +12,11 @@ The measure is that of dynamically binarized MNIST (Burda et al. 2016): the ELBO
 """
 
 import json
-import os
-import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -78,18 +75,14 @@ def table(report):
 
 
 def main():
+    from machine import machine  # beside this file
+
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(options, folder) for options in COMMANDS]
         PICTURE.parent.mkdir(exist_ok=True)
         shutil.copyfile(Path(folder, "run-0", "figures", "samples.png"), PICTURE)
     report = {
-        "machine": {
-            "cores": os.cpu_count(),
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-            "tensorflow": version("tensorflow"),
-            "keras": version("keras"),
-        },
+        "machine": machine(),
         "results": results,
     }
     (HERE / "mnist.json").write_text(json.dumps(report, indent=2) + "\n")

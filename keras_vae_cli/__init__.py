@@ -12,6 +12,7 @@ import threading
 import click
 
 from keras_vae_cli.anomaly import anomaly
+from keras_vae_cli.compression import compress, decompress
 from keras_vae_cli.export_run import convert, export, verify
 from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
 from keras_vae_cli.measure import compare, evaluate, info, plot, score
@@ -22,7 +23,7 @@ SECTIONS = {
     "Train": (train,),
     "Look": (info, evaluate, compare, score, plot),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
-    "Answer": (anomaly,),
+    "Apply": (anomaly, compress, decompress),
     "Ship": (export, convert, verify),
 }
 

@@ -102,6 +102,7 @@ class Data(Model):
 
     Attributes:
         words: What the data are called.
+        is_own: Whether they are the run's own.
         num_examples: Integer.
         labels: Array of the labels of all examples, once `batches` came to its end;
             `None` without labels.
@@ -114,6 +115,7 @@ class Data(Model):
         if self.split is None:
             raise click.UsageError(f"The run's data have no {split} split.")
         self.words = source or split
+        self.is_own = source is None
         self.batch_size = batch_size
         self.num_examples = self.split.num_examples
         self.labels = None
@@ -127,6 +129,14 @@ class Data(Model):
         """Names of what the model says of z, as the exported encoder's outputs have."""
         x = self.vae.prepare(self.first(1)[0])
         return [*self.vae.posterior(x).parameters]
+
+    @property
+    def is_report(self):
+        """Whether the examples are those that the run's report is of."""
+        if self.run is None or not self.is_own:
+            return False
+        path = self.run.directory / "metrics.json"
+        return path.is_file() and self.run.metrics["split"] == self.words
 
     def batches(self, words):
         """Batches of all examples, with progress."""
@@ -142,6 +152,16 @@ class Data(Model):
         """The first examples, and their labels or `None`."""
         x, codes = next(self._batches(num_examples))
         return x, self._named(codes)
+
+    def coded(self, num_examples, training=False):
+        """The first examples, of the training data perhaps, and codes of their labels.
+
+        Integers; `None` without labels.
+        """
+        split = self.dataset.train if training else self.split
+        count = min(num_examples, split.num_examples)
+        x, codes = next(self._batches(count, split))
+        return x, codes if self._labelled else None
 
     def at(self, option, places):
         """The examples at some places."""
@@ -190,7 +210,7 @@ class Data(Model):
     def _labelled(self):
         return bool(self.dataset.label_names)
 
-    def _batches(self, batch_size):
+    def _batches(self, batch_size, split=None):
         """Pairs of examples and codes of labels, zeros without labels."""
         arguments = self.batch_arguments
         if arguments.get("condition") and not self._labelled:
@@ -198,9 +218,11 @@ class Data(Model):
                 f"The labels of {self.words} are what the model takes as its "
                 "condition, and it has none."
             )
-        batches = self.split.batches(
-            batch_size, with_labels=self._labelled, **arguments
-        ).as_numpy_iterator()
+        batches = (
+            (split or self.split)
+            .batches(batch_size, with_labels=self._labelled, **arguments)
+            .as_numpy_iterator()
+        )
         if self._labelled:
             return batches
         return ((x, np.zeros(len(x), "int64")) for x in batches)

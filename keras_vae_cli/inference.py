@@ -42,9 +42,11 @@ steps_option = click.option(
 def encode(output, **data):
     """Encode data: the parameters of q(z|x) of each example, and its label.
 
-    The columns are z_mean and z_log_var, as many as there are latent dimensions, and
-    label, if the data have labels. MODEL is the directory of a run, or a .keras file
-    (then with --input).
+    The columns are what the model says of z, each as many as there are numbers in it:
+    z_mean and z_log_var of a normal distribution (of several levels the top's first),
+    and with a flow code, which it makes of the mean; z of an autoencoder; z and the
+    integers codes of a vqvae. The last is label, if the data have labels. MODEL is the
+    directory of a run, or a .keras file (then with --input).
     """
     data = open_data(**data)
     codes = data.vae.encode(data.batches("Encoding"))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from keras_vae_cli import report
+from keras_vae_cli import report, rows_of_metrics
 from keras_vae_cli.options import (
     FIGURES,
+    Measures,
     ModelPath,
     Name,
     count,
@@ -24,6 +25,8 @@ from keras_vae_cli.package import import_keras_vae, standalone
 
 settings = standalone("runs/settings.py", "runs/kinds.py")
 
+# That the extractor of the features of samples is trained with.
+FEATURE_EXAMPLES = 10_000
 FIGURE_NAMES = (
     "training_curves",
     "reconstructions",
@@ -142,6 +145,7 @@ def _training_rows(run):
 @click.command(
     epilog=examples(
         "evaluate runs/digits --num-importance-samples 100",
+        "evaluate runs/digits --measures all",
         "evaluate runs/digits --input new.npy --output metrics.json",
     )
 )
@@ -151,29 +155,73 @@ def _training_rows(run):
     type=count,
     help="Also estimate log p(x) with so many draws.",
 )
+@click.option(
+    "--measures",
+    type=Measures(),
+    default=(),
+    help="Also the quality of samples, what a linear classifier reads from codes, "
+    "disentanglement (of data with known factors): a minute or so each.",
+)
+@seed_option
 @output_option(".json", required=False)
-def evaluate(num_importance_samples, output, **data):
-    """Measure a trained VAE: ELBO, its parts, active dimensions, bits.
+def evaluate(num_importance_samples, measures, seed, output, **data):
+    """Measure a trained VAE: ELBO, its parts, where its KL goes, active dimensions.
 
-    MODEL is the directory of a run, or a .keras file (then with --input).
+    MODEL is the directory of a run, or a .keras file (then with --input). What is
+    measured of a run on the data of its report is written into its metrics.json too,
+    for `keras-vae compare`.
     """
     data = open_data(**data)
     words = "Measuring"
     if num_importance_samples is not None:
         words = f"Measuring, with {num_importance_samples} draws of z for each example"
-    metrics = data.keras_vae.evaluation.evaluate(
-        data.vae, data.batches(words), num_importance_samples=num_importance_samples
+    evaluation = data.keras_vae.evaluation
+    metrics = evaluation.evaluate(
+        data.vae,
+        data.batches(words),
+        batch_size=data.batch_size,
+        num_importance_samples=num_importance_samples,
+        seed=seed,
     )
+    measured, others = _groups(data, measures, seed)
+    metrics |= measured
     if output is not None:
         data.keras_vae.files.write_json(output, metrics)
     report.print_metrics(data.words, {**metrics, "latent_dim": data.vae.latent_dim})
-    click.echo(data.keras_vae.evaluation.describe_activity(metrics["active_units"]))
+    click.echo(evaluation.describe_activity(metrics["active_units"]))
     if num_importance_samples is not None:
-        words = data.keras_vae.evaluation.describe_reliability(
+        words = evaluation.describe_reliability(
             metrics["num_unreliable"], metrics["num_examples"], num_importance_samples
         )
         if words is not None:
             click.echo(words)
+    for name, reason in others.items():
+        click.echo(f"{rows_of_metrics.GROUPS[name]} not measured: {reason}.")
+    if data.is_report:
+        data.run.add_metrics(metrics)
+        click.echo(data.run.directory / "metrics.json")
+
+
+def _groups(data, measures, seed):
+    """What else applies to the model and its data, and why the rest does not."""
+    evaluation, labels, train = data.keras_vae.evaluation, None, None
+    most = evaluation.MOST_EXAMPLES
+    x, labels = data.coded(max(most.values()) if measures else most["kl_parts"])
+    if "samples" in measures:
+        train = data.coded(FEATURE_EXAMPLES, training=True)
+        if isinstance(train[0], dict):
+            train = train[0]["x"], train[1]
+    measured, others = evaluation.evaluate_groups(
+        data.vae,
+        x,
+        labels,
+        groups=("kl_parts", *measures),
+        train=train,
+        factors=data.dataset.factors,
+        seed=seed,
+        progress=report.progress,
+    )
+    return measured, others
 
 
 @click.command(
@@ -208,16 +256,11 @@ def compare(models, output):
         return
     keras_vae = import_keras_vae()
     if output.suffix == ".csv":
-        scalars = (str, int, float, type(None))
-        names = dict.fromkeys(
-            name
-            for metrics in reports.values()
-            for name, value in metrics.items()
-            if isinstance(value, scalars)
-        )
+        rows = {run: dict(_scalars(metrics)) for run, metrics in reports.items()}
+        names = dict.fromkeys(name for row in rows.values() for name in row)
         table = [
-            {"run": run, **{name: metrics.get(name) for name in names}}
-            for run, metrics in reports.items()
+            {"run": run, **{name: row.get(name) for name in names}}
+            for run, row in rows.items()
         ]
         keras_vae.files.write_csv(output, table)
     else:
@@ -239,9 +282,18 @@ def compare(models, output):
     click.echo(output)
 
 
+def _scalars(metrics, prefix=""):
+    """Names and values of all that a cell of a table can hold."""
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            yield from _scalars(value, f"{prefix}{name}.")
+        elif isinstance(value, str | int | float | None):
+            yield prefix + name, value
+
+
 def _cells(metrics):
     """The rows of a report as pairs of (measure, unit) and value."""
-    for measure, value, unit in report.metric_rows(metrics):
+    for measure, value, unit in rows_of_metrics.metric_rows(metrics):
         if measure == "training":  # its unit says how many epochs, of each run its own
             yield ("epochs", ""), f"{metrics['epochs']}, best {metrics['best_epoch']}"
             unit = "s"

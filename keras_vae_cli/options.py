@@ -92,6 +92,25 @@ class Quantizations(Spelled):
         return names
 
 
+class Measures(Spelled):
+    """`samples,readout`: names of groups of measures, or `all` of them."""
+
+    known = ("samples", "readout", "disentanglement")
+    name = "samples,readout,disentanglement|all"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name for name in value.lower().split(",") if name)
+        if names == ("all",):
+            return self.known
+        for name in names:
+            if name not in self.known:
+                message = f"{name!r} is not one of {', '.join((*self.known, 'all'))}."
+                self.fail(message, param, ctx)
+        return names
+
+
 class Number(click.FloatRange):
     """A number in a range: nan is in none, though nothing is beyond its ends."""
 

@@ -6,6 +6,8 @@ import time
 
 import click
 
+from keras_vae_cli import rows_of_metrics
+
 SECONDS_BETWEEN_LINES = 5.0
 # What a run is made of, for a person.
 RUN_FILES = (
@@ -193,55 +195,10 @@ def print_next(run):
         click.echo(f"  {line}")
 
 
-NATS = "nats per example"
-# What models measure of themselves, in words, and the unit.
-MEASURES = {
-    "elbo": ("ELBO", NATS),
-    "reconstruction_loss": ("reconstruction loss", NATS),
-    "kl_loss": ("KL", NATS),
-    "iwae_bound": ("importance-weighted bound", NATS),
-    "mutual_information": ("mutual information", "nats"),
-    "total_correlation": ("total correlation", "nats"),
-    "dimension_wise_kl": ("dimension-wise KL", "nats"),
-    "covariance_penalty": ("covariance penalty", ""),
-    "mmd": ("MMD", ""),
-    "discriminator_loss": ("discriminator loss", "nats"),
-    "perplexity": ("perplexity", "codes in use"),
-}
-
-
 def print_metrics(data, metrics):
     title = f"{data}: {metrics['num_examples']} examples"
-    print_table(title, ["measure", ">value", "unit"], metric_rows(metrics))
-
-
-def metric_rows(metrics):
-    """Measure, value and unit of what `keras_vae.evaluation.evaluate` returns."""
-    rows = []
-    for name, (words, unit) in MEASURES.items():
-        if name in metrics:
-            error = metrics.get(f"{name}_standard_error")
-            spread = "" if error is None else f" ± {error:.2f}"
-            digits = ".2f" if unit else ".3g"
-            rows.append((words, f"{metrics[name]:{digits}}{spread}", unit))
-    if "marginal_log_likelihood" in metrics:
-        draws = metrics["num_importance_samples"]
-        error = metrics["marginal_log_likelihood_standard_error"]
-        spread = "" if error is None else f" ± {error:.2f}"
-        value = f"{metrics['marginal_log_likelihood']:.2f}{spread}"
-        rows.append((f"log p(x), {draws} draws", value, NATS))
-        size = f"{metrics['effective_sample_size']:.1f} of {draws}"
-        rows.append(("effective sample size", size, "draws"))
-    active = metrics["num_active_units"]
-    active = "unknown" if active is None else f"{active} of {metrics['latent_dim']}"
-    rows.append(("active latent dimensions", active, ""))
-    if "bits_per_dim" in metrics:
-        value = f"{metrics['bits_per_dim']:.3f}"
-        rows.append(("bits per dimension", value, "bits"))
-    if "training_seconds" in metrics:
-        epochs = f"{metrics['epochs']} epochs, best {metrics['best_epoch']}"
-        rows.append(("training", f"{metrics['training_seconds']:.1f}", f"s ({epochs})"))
-    return rows
+    rows = rows_of_metrics.metric_rows(metrics)
+    print_table(title, ["measure", ">value", "unit"], rows)
 
 
 def print_results(results):

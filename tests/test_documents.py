@@ -85,6 +85,24 @@ def test_a_docstring_leaves_nothing_out(name):
     assert not list(omissions(PUBLIC[name]))
 
 
+FAMILY = {
+    name: value
+    for name, value in PUBLIC.items()
+    if inspect.isclass(value)
+    and issubclass(value, keras_vae.VAE | keras_vae.priors.Prior)
+    # Not what a base or a part of others is.
+    and value not in (keras_vae.priors.Prior, keras_vae.priors.CodesPrior)
+    and value is not keras_vae.priors.TopLevel
+}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_each_member_says_when_to_use_it_when_not_and_what_it_costs(name):
+    words = " ".join(FAMILY[name].__doc__.split())
+    assert "When to use it: " in words and "When not: " in words
+    assert re.search(r"[Ii]t costs|Cost: ", words)
+
+
 METHODS = (FunctionType, classmethod, staticmethod, property, cached_property)
 
 

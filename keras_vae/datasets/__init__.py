@@ -5,7 +5,7 @@ import pathlib
 
 from keras_vae.arguments import check_integer
 from keras_vae.datasets.arrays import load_digits, load_npy, load_npz
-from keras_vae.datasets.dataset import Dataset, Split
+from keras_vae.datasets.dataset import Dataset, KnownFactors, Split
 from keras_vae.datasets.description import check_like, check_same
 from keras_vae.datasets.images import LARGEST_SIDE, load_folder
 from keras_vae.datasets.images import SUFFIXES as IMAGE_SUFFIXES
@@ -22,6 +22,7 @@ from keras_vae.datasets.tfds import UnknownNameError, is_tfds_name, load_tfds
 __all__ = [
     "SPRITE_FACTORS",
     "Dataset",
+    "KnownFactors",
     "Split",
     "UnknownNameError",
     "check_same",

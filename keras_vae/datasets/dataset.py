@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +16,21 @@ from keras_vae.memory import check_memory
 from keras_vae.moments import RunningMoments
 
 ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
+
+
+class KnownFactors(NamedTuple):
+    """What generated data are made of, and more of them.
+
+    Attributes:
+        sizes: Dictionary from the name of each factor to how many values it has.
+        categorical: Indices of the factors whose values have no order.
+        draw: Function of a number of examples and a seed to `(x, factors)`: examples
+            drawn anew, not those of the data set, and int64 `(n, num_factors)`.
+    """
+
+    sizes: dict
+    categorical: tuple
+    draw: Callable
 
 
 class Dataset:
@@ -33,6 +50,7 @@ class Dataset:
             for bytes.
         origin: Dictionary of what else `description` says: `source`, `num_bytes`,
             `dtype`, `columns`, `left_out`, `label_column`, `fingerprint`.
+        factors: `KnownFactors`, or `None`.
 
     Attributes:
         data_shape: Tuple, the shape of one example.
@@ -54,13 +72,22 @@ class Dataset:
     """
 
     def __init__(
-        self, name, parts, *, kind, label_names=None, levels=None, origin=None
+        self,
+        name,
+        parts,
+        *,
+        kind,
+        label_names=None,
+        levels=None,
+        origin=None,
+        factors=None,
     ):
         self.name = name
         self.kind = kind
         self.is_image = kind == "images"
         self.label_names = label_names
         self.levels = levels
+        self.factors = factors
         self._origin = origin or {}
         columns = self._origin.get("columns")
         self.feature_names = columns and tuple(column["name"] for column in columns)

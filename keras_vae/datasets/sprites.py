@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from keras_vae.arguments import check_integer
-from keras_vae.datasets.dataset import Dataset
+from keras_vae.datasets.dataset import Dataset, KnownFactors
 from keras_vae.datasets.description import fingerprint
 from keras_vae.datasets.sources import ArraySource
 
@@ -115,7 +115,13 @@ def load_sprites():
             "dtype": "uint8",
             "fingerprint": fingerprint("sprites", hashlib.sha256(x).hexdigest()),
         },
+        factors=KnownFactors(SPRITE_FACTORS, (0,), _draw_others),
     )
+
+
+def _draw_others(num_examples, seed):
+    """Drawn anew: the examples of the data set are those of another seed."""
+    return random_sprites(num_examples, seed + SEED + 1)
 
 
 def _draw(factors):

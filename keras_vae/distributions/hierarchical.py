@@ -111,6 +111,18 @@ class Hierarchical:
             levels = zip(posteriors, parts, strict=True)
         return tf.add_n([q.log_prob(part) for q, part in levels])
 
+    def visit(self, draw):
+        """Goes down the levels with codes of any origin.
+
+        Args:
+            draw: Function of the level's number and its posterior given the codes
+                above, a `Normal`, that returns the codes, `(num_samples, batch, dim)`.
+
+        Returns:
+            List of the `Normal`s.
+        """
+        return self._infer(draw, self._training)[1]
+
     @property
     def top(self):
         """The posterior of the top level, a `Normal` of `(batch, dim)`."""

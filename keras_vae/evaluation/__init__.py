@@ -11,6 +11,7 @@ from keras_vae.evaluation.disentanglement import (
     sap,
 )
 from keras_vae.evaluation.features import Features, train_features
+from keras_vae.evaluation.groups import MOST_EXAMPLES, evaluate_groups
 from keras_vae.evaluation.information import kl_decomposition, log_aggregate_posterior
 from keras_vae.evaluation.likelihood import (
     bits_per_dim,
@@ -30,6 +31,7 @@ from keras_vae.evaluation.summary import evaluate
 
 __all__ = [
     "DCI",
+    "MOST_EXAMPLES",
     "Features",
     "active_units",
     "bits_per_dim",
@@ -39,6 +41,7 @@ __all__ = [
     "describe_reliability",
     "disentanglement_scores",
     "evaluate",
+    "evaluate_groups",
     "factor_vae_score",
     "frechet_distance",
     "importance_weighted",

@@ -14,6 +14,9 @@ from keras_vae.models import checks
 from keras_vae.models.inference import SEED_SPEC, num_rows
 from keras_vae.moments import RunningMoments
 
+# Measures that examples have one by one; the others are statistics of a batch.
+OF_EACH_EXAMPLE = ("elbo", "reconstruction_loss", "kl_loss", "iwae_bound")
+
 
 def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
     """Measures a VAE on data: the numbers of `metrics.json`.
@@ -34,12 +37,12 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         A dict of plain Python values, ready for JSON. Nats are per example, and what
         one example cannot tell is `None`.
 
-        - `num_examples`: examples read;
-        - `elbo`, `elbo_standard_error`: mean over the examples, nats, and its error;
-        - `reconstruction_loss`, `kl_loss`: means, nats: `elbo` is minus their sum;
+        - `num_examples`: examples read; `seed`;
+        - `elbo`, `reconstruction_loss`, `kl_loss`: means over the examples, nats, each
+          with its `..._standard_error`: `elbo` is minus the sum of the others;
         - what else the model has among its `MEASURES`, means (those of a model without
-          an ELBO instead, with a standard error of `reconstruction_loss`); a statistic
-          of batches depends on `batch_size`;
+          an ELBO instead); a statistic of batches depends on `batch_size`, and has no
+          standard error;
         - `bits_per_dim`: of the ELBO; see `bits_per_dim`;
         - `kl_per_dimension`: list of means, nats, that add up to `kl_loss`;
         - `num_active_units`, `active_units`: how many latent dimensions are active,
@@ -88,11 +91,11 @@ def evaluate(vae, x, batch_size=128, num_importance_samples=None, seed=0):
         count += num_rows(batch)
 
     active = moments["z_mean"].variance > ACTIVE_VARIANCE if count > 1 else None
-    metrics = {"num_examples": count}
+    metrics = {"num_examples": count, "seed": seed}
     for name in vae.MEASURES:
         metrics[name] = float(moments[name].mean)
-    main = _main(vae)
-    metrics[f"{main}_standard_error"] = moments[main].standard_error()
+        if name in OF_EACH_EXAMPLE:
+            metrics[f"{name}_standard_error"] = moments[name].standard_error()
     if "elbo" in metrics:
         metrics["bits_per_dim"] = float(bits_per_dim(metrics["elbo"], vae.data_shape))
     if "kl_loss" in metrics:

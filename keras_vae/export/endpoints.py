@@ -15,6 +15,7 @@ from PIL import Image
 
 from keras_vae import noise
 from keras_vae.export import images
+from keras_vae.models import VQVAE
 from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
@@ -71,6 +72,7 @@ def exported_models(vae):
     | decoder | `decode` | `z` float32 | `reconstruction` |
     | decoder | `decode_uint8` | `z` float32 | `reconstruction` uint8 (images) |
     | decoder | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
+    | decoder | `decode_codes` | `codes` int32 (`VQVAE`) | `reconstruction` |
 
     The conditions that the encoder or the decoder takes are further inputs of all its
     endpoints. A draw depends on its row of `seed` alone: `vae.sample(n, seed=s)` is the
@@ -106,6 +108,14 @@ def exported_models(vae):
     ['z_log_var', 'z_mean']
     """
     return {"encoder": by_name(_encoder(vae)), "decoder": by_name(_decoder(vae))}
+
+
+@exported_models.register(VQVAE)
+def _(vae):
+    return {
+        "encoder": by_name(_encoder(vae)),
+        "decoder": by_name([*_decoder(vae), _decode_codes(vae)]),
+    }
 
 
 def in_float32(model):
@@ -325,6 +335,39 @@ def _decoder(vae):
         {"seed": _SEED, **conditions},
         sample_reference,
         sample_examples,
+        portable=True,
+    )
+
+
+def _decode_codes(vae):
+    """What was stored as integers, restored."""
+    conditions = {name: vae.conditions[name] for name in vae.decoder_conditions}
+    codes = tf.TensorSpec((None, *vae.latent_shape[:-1]), tf.int32)
+
+    def decode_codes(inputs):
+        codes, given = _take("codes", inputs)
+        z = vae.vectors(codes)
+        return {"reconstruction": vae.reconstruction(z, given or None)}
+
+    def reference(inputs):
+        codes, given = _take("codes", inputs)
+        return {"reconstruction": vae.decode_codes(codes, **given)}
+
+    def examples(data, seeds):
+        # Codes of data, and in turn codes that follow from nothing but a seed.
+        z = _posterior_draws(vae, data, seeds)
+        codes = vae.nearest_codes(z).numpy()
+        share = noise.uniform(tf.constant(seeds), codes[0].size).numpy()
+        anything = (share * vae.quantizer.num_codes).astype("int32")
+        codes[1::2] = anything.reshape(codes.shape)[1::2]
+        return {"codes": codes, **{name: data[name] for name in conditions}}
+
+    return Endpoint(
+        "decode_codes",
+        decode_codes,
+        {"codes": codes, **conditions},
+        reference,
+        examples,
         portable=True,
     )
 

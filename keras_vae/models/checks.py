@@ -119,7 +119,7 @@ def check_data(name, x, vae, support=False):
 
 def wants_support(vae):
     """Whether x has to lie in the likelihood's support: not beside other targets."""
-    return not vae._trained.on_targets
+    return not vae.trained_on_targets
 
 
 def check_array(name, x, vae, support=False):

@@ -21,7 +21,7 @@ def unpack(data):
     return data, None, None
 
 
-def check(vae, x, target, sample_weight, training=False):
+def check(vae, x, target, sample_weight):
     """Data as Keras takes them. Arrays are checked here, batches in the graph.
 
     Args:
@@ -29,13 +29,10 @@ def check(vae, x, target, sample_weight, training=False):
         x: Data in any form; a tuple holds its target and its weights.
         target: Array or `None`.
         sample_weight: Array or `None`.
-        training: Whether the model is trained on them, and remembers if there is a
-            target.
 
     Returns:
         `(x, target, sample_weight)`, the target `None` for batches.
     """
-    note_targets = vae.note_targets if training else lambda given: None
     if isinstance(x, tuple) and target is None and sample_weight is None:
         x, target, sample_weight = unpack(x)
     if x is None:
@@ -50,32 +47,29 @@ def check(vae, x, target, sample_weight, training=False):
             "steps_per_epoch"
         )
     if checks.is_arrays(x):
-        has_target = target is not None and target is not x
         x = checks.as_floats(checks.check_data("x", x, vae, support=target is None))
         if target is not None:
             target = checks.check_array("target", target, vae, support=True)
             target = checks.as_floats(target)
-            note_targets(has_target)
         elif sample_weight is not None:
             # Keras drops the weights of an x without a target.
             target = x["x"] if isinstance(x, dict) else x
         return x, target, sample_weight
-    return _batches(x, note_targets), target, sample_weight
+    return _batches(x), target, sample_weight
 
 
-def _batches(batches, note_targets):
+def _batches(batches):
     """Batches without the two things that Keras refuses: a bare x, and no target."""
     if inspect.isgenerator(batches):
-        return (_complete(batch, note_targets) for batch in batches)
+        return (_complete(batch) for batch in batches)
     if isinstance(batches, tf.data.Dataset):
         spec = batches.element_spec
         has_target = isinstance(spec, tuple) and len(spec) > 1
         if has_target and _is_none(spec[1]):
             return batches.map(lambda x, _, *weight: _complete((x, None, *weight)))
-        note_targets(has_target)
         return batches
     if isinstance(batches, keras.utils.PyDataset):
-        return _CompletePyDataset(batches, note_targets)
+        return _CompletePyDataset(batches)
     return batches
 
 
@@ -83,11 +77,9 @@ def _is_none(spec):
     return spec is None or isinstance(spec, tf.NoneTensorSpec)
 
 
-def _complete(batch, note_targets=None):
+def _complete(batch):
     """A batch as a tuple, with the target that weights need."""
     x, target, weight = unpack(batch)
-    if note_targets is not None:
-        note_targets(target is not None and target is not x)
     if weight is None:
         return (x,) if target is None else (x, target)
     if target is None:
@@ -98,17 +90,16 @@ def _complete(batch, note_targets=None):
 class _CompletePyDataset(keras.utils.PyDataset):
     """A `PyDataset` of which each batch is complete."""
 
-    def __init__(self, dataset, note_targets):
+    def __init__(self, dataset):
         super().__init__(
             workers=dataset.workers,
             use_multiprocessing=dataset.use_multiprocessing,
             max_queue_size=dataset.max_queue_size,
         )
         self.dataset = dataset
-        self.note_targets = note_targets
 
     def __getitem__(self, index):
-        return _complete(self.dataset[index], self.note_targets)
+        return _complete(self.dataset[index])
 
     @property
     def num_batches(self):

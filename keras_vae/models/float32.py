@@ -48,7 +48,7 @@ def float32_copy(vae):
     ):
         copy = type(vae).from_config(float32_config)
     copy.set_weights(vae.get_weights())
-    copy.note_targets(vae._trained.on_targets)
+    copy.trained_on_targets = vae.trained_on_targets
     return copy
 
 

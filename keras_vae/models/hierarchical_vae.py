@@ -113,8 +113,10 @@ class HierarchicalVAE(VAE):
         parameters = self._decode_state([q.state, *given], training=training)
         log_likelihood = self.likelihood.log_prob(target, parameters, training=training)
         log_likelihood = tf.reshape(log_likelihood, tf.shape(z)[:2])
-        log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
-        kl = tf.cast(self.prior.kl(q, z), tf.float32)
+        log_q = q.log_prob(z)
+        log_prior, kl = self.prior.log_prob_and_kl(q, z, log_q)
+        log_ratio = tf.cast(log_prior - log_q, tf.float32)
+        kl = tf.cast(kl, tf.float32)
         return ElboTerms(q, z, log_likelihood, kl, log_likelihood + log_ratio)
 
 

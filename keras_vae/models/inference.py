@@ -53,13 +53,6 @@ class Inference:
             ).get_concrete_function()
         return graphs[function]
 
-    def note_targets(self, given):
-        """Remembers that x was encoded to explain another target (denoising).
-
-        Only what is explained has to lie in the support of the likelihood.
-        """
-        self._trained.on_targets |= bool(given)
-
     def _inputs_of(self, x, batch_size):
         support = checks.wants_support(self)
         return checks.batches_of("x", x, self, batch_size, support=support)

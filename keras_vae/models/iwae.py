@@ -133,9 +133,9 @@ class IWAE(VAE):
         axes = list(range(2, noise.shape.rank))
         along_z = tf.reduce_sum(slope * (z - tf.stop_gradient(z)), axis=axes)
         log_q = tf.stop_gradient(q.log_prob(drawn)) + along_z
-        log_prior = tf.cast(self.prior.log_prob(z), tf.float32)
-        log_weights = log_likelihood + log_prior - log_q
-        kl = tf.cast(self.prior.kl(q, drawn), tf.float32)
+        log_prior, kl = self.prior.log_prob_and_kl(q, z, log_q)
+        log_weights = log_likelihood + tf.cast(log_prior, tf.float32) - log_q
+        kl = tf.cast(kl, tf.float32)
         return ElboTerms(q, drawn, log_likelihood, kl, log_weights)
 
     def objective(self, terms):

@@ -10,7 +10,7 @@ from keras.src.backend.common import global_state
 from keras.src.layers.layer import CallContext
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
-__all__ = ["AlwaysBuilt", "ObjectSharingScope", "one_call"]
+__all__ = ["AlwaysBuilt", "ObjectSharingScope", "one_call", "without_losses"]
 
 # ObjectSharingScope: Keras opens it while it writes or reads a .keras file, so that a
 # part which two others hold is written once and comes back as one. A copy made in
@@ -37,6 +37,22 @@ def one_call(model):
         yield
     finally:
         global_state.set_global_attribute("current_call_ctx", outside)
+
+
+@contextlib.contextmanager
+def without_losses(model):
+    """Forgets what layers of the model add to its loss inside the block.
+
+    Args:
+        model: `keras.Model`.
+    """
+    layers = [*model._flatten_layers()]
+    before = [len(layer._losses) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, count in zip(layers, before, strict=True):
+            del layer._losses[count:]
 
 
 class AlwaysBuilt:

@@ -112,7 +112,7 @@ class Saving:
         super().save_own_variables(store)
         for name, state in self._random_states().items():
             store[name] = state
-        if self._trained.on_targets:
+        if self.trained_on_targets:
             store["trained_on_targets"] = np.array(True)
 
     def load_own_variables(self, store):
@@ -123,4 +123,4 @@ class Saving:
         for name, state in self._random_states().items():
             if name in store:
                 state.assign(store[name])
-        self.note_targets("trained_on_targets" in store)
+        self.trained_on_targets = "trained_on_targets" in store

@@ -60,14 +60,13 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self.loss_tracker = keras.metrics.Mean("loss")
         self._trackers = [keras.metrics.Mean(name) for name in self.MEASURES]
         self._compiled_metrics = _Untracked(plain=[], weighted=[])
-        self._trained = _Untracked(
-            validation=None, on_targets=False, copied_for_inference=False
-        )
+        self._trained = _Untracked(validation=None, copied_for_inference=False)
         self._graphs = _Untracked(by_function={})
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         self._counters = _Untracked(
             examples=tf.Variable(0, False, dtype=tf.int64, aggregation=first),
             faults=tf.Variable([False] * len(FAULTS), False, aggregation=first),
+            on_targets=tf.Variable(False, False, aggregation=first),
         )
 
     @property
@@ -100,6 +99,17 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             self.make_train_function(force=True)
         if self.test_function is not None:
             self.make_test_function(force=True)
+
+    def without_layer_losses(self):
+        """A context for passes through the networks that are no part of the data's.
+
+        What layers add to the loss (`add_loss`, activity regularisers) is said of data:
+        a prior that is a function of the encoder takes it so.
+
+        Returns:
+            A context manager.
+        """
+        return keras_private.without_losses(self)
 
     MEASURES = ("reconstruction_loss", "kl_loss", "elbo")
 
@@ -144,6 +154,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
     def train_step(self, data):
         batch = self._unpack(data)
+        self._note_targets(batch)
         total_size = self._over_replicas(tf.cast(batch.size, tf.float32))
         state = [v for v in self.non_trainable_variables if "float" in v.dtype]
         before = [tf.convert_to_tensor(v) for v in state]
@@ -213,6 +224,28 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
                 rest = tf.zeros(tf.shape(real)[0] - size)
                 sample_weight = tf.concat([sample_weight, rest], axis=0)
         return Batch(inputs, target, raw_target, sample_weight, size, real)
+
+    @property
+    def trained_on_targets(self):
+        """Whether x was ever encoded to explain another target (denoising).
+
+        Only what is explained has to lie in the support of the likelihood.
+        """
+        return bool(self._counters.on_targets.numpy())
+
+    @trained_on_targets.setter
+    def trained_on_targets(self, value):
+        self._counters.on_targets.assign(value)
+
+    def _note_targets(self, batch):
+        """By the values: batches of (x, x) are those of x."""
+        x = batch.inputs["x"] if isinstance(batch.inputs, dict) else batch.inputs
+        if x is batch.target:
+            return
+        differ = tf.reduce_any(tf.not_equal(x, batch.target))
+        differ = self._over_replicas(tf.cast(differ, tf.float32)) > 0
+        known = self._counters.on_targets
+        known.assign(known.read_value() | differ)
 
     def _loss(self, terms, batch, total_size):
         """The mean over this replica's examples, and its share of the whole batch's.

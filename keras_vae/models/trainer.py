@@ -110,7 +110,7 @@ class Trainer(Steps):
                 "A VAE has no classes to weigh. Received: class_weight="
                 f"{kwargs['class_weight']}. Weigh examples by `sample_weight`."
             )
-        x, y, sample_weight = data_forms.check(self, x, y, sample_weight, training=True)
+        x, y, sample_weight = data_forms.check(self, x, y, sample_weight)
         if validation_data is not None:
             parts = data_forms.check(self, *data_forms.unpack(validation_data))
             # `evaluate` gets these after each epoch, and knows them by themselves.

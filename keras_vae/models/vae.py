@@ -39,6 +39,14 @@ class VAE(Inference, Saving, Trainer):
     `fit`, `encode`, ... take `{"x": x, "condition": c}`, `sample` and `decode` an
     argument `condition`.
 
+    When to use it: first, and as what the rest of the family is measured against: for
+    codes, samples and an ELBO in one model. When not: where only log p(x) counts (an
+    `IWAE`, a `VampPrior`, a `HierarchicalVAE` explain the data better), or only the
+    reconstruction does (`Autoencoder`), or codes have to be integers (`VQVAE`). What it
+    costs: a pass through encoder and decoder for each example, with `num_samples` as
+    many through the decoder; samples of images are blurred, and dimensions of z that
+    say less than they cost are switched off.
+
     A variant overrides one of the tensor methods and nothing else: `posterior` for
     another q(z|x), `decode_parameters` for another p(x|z), `objective` for another
     bound, rarely `elbo_terms`.
@@ -356,9 +364,11 @@ class VAE(Inference, Saving, Trainer):
         """
         z = q.sample(noise)
         log_likelihood = self.log_likelihood(inputs, target, z, training)
+        log_q = q.log_prob(z)
+        log_prior, kl = self.prior.log_prob_and_kl(q, z, log_q)
         # A prior or a posterior of somebody's own may compute in less than float32.
-        log_ratio = tf.cast(self.prior.log_prob(z) - q.log_prob(z), tf.float32)
-        kl = tf.cast(self.prior.kl(q, z), tf.float32)
+        log_ratio = tf.cast(log_prior - log_q, tf.float32)
+        kl = tf.cast(kl, tf.float32)
         return ElboTerms(q, z, log_likelihood, kl, log_likelihood + log_ratio)
 
     def log_likelihood(self, inputs, target, z, training=False):

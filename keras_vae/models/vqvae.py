@@ -1,11 +1,13 @@
 """The VAE with discrete codes."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae.arguments import check_number
 from keras_vae.distributions import Quantized
 from keras_vae.layers.vector_quantizer import VectorQuantizer
+from keras_vae.models import checks
 from keras_vae.models.vae import VAE
 from keras_vae.priors import AutoregressiveCodes
 
@@ -37,7 +39,8 @@ class VQVAE(VAE):
     position, one after another.
 
     `encode` gives `z`, the vectors, and `codes`, the integers that one stores:
-    `vae.decode(vae.vectors(codes))` restores the data. `decode` takes vectors as they
+    `vae.decode_codes(codes)` restores the data, as the exported decoder's endpoint of
+    that name does on a server or a phone. `decode` takes vectors as they
     are, in the codebook or not: those between codes are not quantized.
 
     Args:
@@ -66,6 +69,8 @@ class VQVAE(VAE):
     >>> z, codes = vae.encode(x)
     >>> z.shape, codes.shape
     ((64, 2, 2, 4), (64, 2, 2))
+    >>> bool(np.allclose(vae.decode_codes(codes), vae.reconstruct(x), atol=1e-6))
+    True
     >>> vae.sample(3, seed=0).shape
     (3, 8, 8, 1)
 
@@ -166,6 +171,32 @@ class VQVAE(VAE):
             float32 tensor `(n, *latent_shape)`.
         """
         return self.quantizer.vectors(tf.cast(codes, tf.int32))
+
+    def decode_codes(self, codes, batch_size=128, **conditions):
+        """Mean of p(x|z) for the z of given codes: what was stored, restored.
+
+        Args:
+            codes: Integers `(n, *latent_shape[:-1])`, from 0 to `num_codes - 1`, such
+                as `encode(x)[1]`.
+            batch_size: Examples computed at a time.
+            **conditions: As of `decode`.
+
+        Returns:
+            `reconstruction`, NumPy array `(n, *data_shape)`, in the data's units.
+
+        Raises:
+            ValueError: If the codes have another shape, are no integers, or not in the
+                codebook.
+        """
+        codes = checks.check_shape("codes", np.asarray(codes), self.latent_shape[:-1])
+        highest = self.quantizer.num_codes - 1
+        if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() > highest:
+            raise ValueError(
+                f"`codes` should be integers from 0 to {highest}. Received: dtype "
+                f"{codes.dtype}, from {codes.min()} to {codes.max()}"
+            )
+        codebook = np.asarray(self.quantizer.codebook)
+        return self.decode(codebook[codes], batch_size, **conditions)
 
     def get_config(self):
         return {

@@ -213,13 +213,15 @@ class Builder:
 
     # Several levels, and codes that are quantized.
 
-    def normal(self, hidden, units, prefix, layer_class=layers.Dense, **kwargs):
+    def normal(
+        self, hidden, units, prefix, layer_class=layers.Dense, gain=1e-3, **kwargs
+    ):
         """Two heads: mean and log-variance of a level's normal distribution."""
-        # Smaller than the heads of a single level: the levels have many more dimensions
+        # Smaller than the heads of a single level: maps have many more dimensions
         # between them, whose KL adds up. With 0.1, that of (14, 14, 4) and (7, 7, 4)
         # twice went to thousands of nats in the first steps.
         return [
-            self._head(layer_class, units, f"{prefix}_{part}", 1e-3, **kwargs)(hidden)
+            self._head(layer_class, units, f"{prefix}_{part}", gain, **kwargs)(hidden)
             for part in ("z_mean", "z_log_var")
         ]
 

@@ -22,8 +22,13 @@ class AutoregressiveCodes(CodesPrior):
     Near are the codes of `context` rows above and `context` columns to each side (of a
     sequence, the last `context` codes). A network of dense layers, the same at each
     position but for a bias of its own, sees all of them at once. It is trained with the
-    model and has no influence on the rest of it: no gradient goes through a code. A
-    draw takes one pass of that network for each position, one after another.
+    model and has no influence on the rest of it: no gradient goes through a code.
+
+    When to use it: to sample from a `VQVAE`, and to know how many nats its codes take.
+    When not: where codes are only stored, or predicted by a model of one's own
+    (`UniformCodes`), or where structure is longer than `context`. What it costs: in
+    training the network at each position; a draw takes one pass of it for each
+    position, one after another.
 
     Args:
         num_codes: Integer, the vectors in the codebook.

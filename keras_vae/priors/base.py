@@ -84,5 +84,25 @@ class Prior(keras.layers.Layer):
             Tensor `(batch, groups)`, nats; its sum over the groups is the KL.
             `free_bits` is a floor under each group.
         """
-        estimate = tf.reduce_mean(q.log_prob(z) - self.log_prob(z), axis=0)
-        return estimate[:, None]
+        return _estimate(q.log_prob(z), self.log_prob(z))
+
+    def log_prob_and_kl(self, q, z, log_q):
+        """What one step of training takes of a prior, from one look at its density.
+
+        Args:
+            q: The posterior; see `keras_vae.distributions`.
+            z: Its draws, `(num_samples, batch, *latent_shape)`.
+            log_q: log q(z|x) of these draws, `(num_samples, batch)`, nats.
+
+        Returns:
+            `log_prob(z)`, `(num_samples, batch)`, and `kl(q, z)`, `(batch, groups)`,
+            nats.
+        """
+        log_prob = self.log_prob(z)
+        if type(self).kl is Prior.kl:
+            return log_prob, _estimate(log_q, log_prob)
+        return log_prob, self.kl(q, z)
+
+
+def _estimate(log_q, log_p):
+    return tf.reduce_mean(log_q - log_p, axis=0)[:, None]

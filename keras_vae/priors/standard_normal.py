@@ -22,6 +22,12 @@ class StandardNormal(Prior):
     diagonal normal, and for each level of a hierarchy given those above it; a Monte
     Carlo estimate for another.
 
+    When to use it: always at first: its dimensions are independent, of one scale, and
+    can be walked along. When not: where log p(x) or samples count, and the codes of the
+    data do not fill a ball (`kl_decomposition` says how far they are from it): a
+    `MixturePrior`, `VampPrior` or `FlowPrior` follows them. It costs nothing: no
+    weights, and a KL without noise.
+
     Example:
 
     >>> prior = StandardNormal()

@@ -74,8 +74,15 @@ class TopLevel(Prior):
     def kl(self, q, z):
         if not isinstance(q, Hierarchical):
             return super().kl(q, z)
-        top = self.prior.kl(q.top, z[..., : self.dim])
-        return tf.concat([top, *q.kl_of_levels()[1:]], axis=-1)
+        return self.log_prob_and_kl(q, z, None)[1]
+
+    def log_prob_and_kl(self, q, z, log_q):
+        if not isinstance(q, Hierarchical):
+            return super().log_prob_and_kl(q, z, log_q)
+        top, below = z[..., : self.dim], z[..., self.dim :]
+        log_prob, kl = self.prior.log_prob_and_kl(q.top, top, q.top.log_prob(top))
+        kl = tf.concat([kl, *q.kl_of_levels()[1:]], axis=-1)
+        return log_prob + self.below.log_prob(below), kl
 
     def get_config(self):
         return {

@@ -17,8 +17,10 @@ class UniformCodes(CodesPrior):
     log P(codes) = -num_positions log num_codes
     ```
 
-    It has nothing to learn, and its samples look like nothing: for a model that only
-    stores and restores data.
+    When to use it: for a `VQVAE` that only stores and restores data, or whose codes a
+    sequence model of one's own will predict. When not: to sample, for what it draws
+    looks like nothing (`AutoregressiveCodes`). It costs nothing, and has nothing to
+    learn.
 
     Args:
         num_codes: Integer, the vectors in the codebook.

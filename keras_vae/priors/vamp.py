@@ -36,9 +36,9 @@ class VampPrior(Prior):
     off stay in use. When not: the encoder takes a condition, q(z|x) is a flow or has no
     density (each is refused with the reason), or the decoder's files must be small:
     they hold the encoder too, which makes z of the u_k. Cost: in each step the encoder
-    takes `num_components` examples more (for which layers that add a loss add it too),
-    and each draw of z is compared with every component; a weight for each value of the
-    pseudo-inputs. A sample costs a pass through the encoder.
+    takes `num_components` examples more (layers that add a loss add that of the data
+    alone), and each draw of z is compared with every component; a weight for each value
+    of the pseudo-inputs. A sample costs a pass through the encoder.
 
     Args:
         num_components: Integer, how many pseudo-inputs; the paper has 500 for MNIST.
@@ -181,7 +181,8 @@ class VampPrior(Prior):
                 name: tf.zeros((size, *spec.shape[1:]), spec.dtype)
                 for name, spec in others.items()
             }
-        q = vae.posterior(inputs)
+        with vae.without_layer_losses():
+            q = vae.posterior(inputs)
         if isinstance(q, Delta | Transformed):
             raise ValueError(_refusal(f"a posterior {type(q).__name__}"))
         return q

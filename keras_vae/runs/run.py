@@ -92,6 +92,15 @@ class Run:
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
+    def add_metrics(self, metrics):
+        """Writes further numbers into `metrics.json`; those of a name that is there go.
+
+        Args:
+            metrics: Dictionary, ready for JSON.
+        """
+        path = self.directory / "metrics.json"
+        files.write_json(path, {**self.metrics, **metrics})
+
     def dataset(self, source=None, *, data_dir=None):
         """The data that it was trained on, or others, read as these were.
 

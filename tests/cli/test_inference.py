@@ -2,9 +2,12 @@
 
 import csv
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import keras_vae
 from keras_vae import plots, runs
 
 
@@ -39,6 +42,26 @@ def test_encode(call, run, vae, test_split, tmp_path):
     np.testing.assert_allclose(
         np.array(rows)[:, :3].astype(float), parameters[0], rtol=1e-5, atol=1e-6
     )
+
+
+def test_help_of_encode_names_the_columns_of_every_member(call):
+    images = keras_vae.networks.quantized_convolutional((4, 4, 1), 2, filters=(4, 4))
+    networks = keras_vae.networks.dense((4, 4, 1), 2, hidden_units=(4,))
+    levels = keras_vae.networks.hierarchical_dense(
+        (4, 4, 1), (1, 2), hidden_units=((4,), (4,))
+    )
+    encoder = keras.Model(networks[0].input, networks[0].outputs[0])
+    flow = keras_vae.layers.InverseAutoregressiveFlow(hidden_units=(4,))
+    members = [
+        keras_vae.VAE(*networks),
+        keras_vae.VAE(*networks, flow=flow),
+        keras_vae.HierarchicalVAE(*levels),
+        keras_vae.Autoencoder(encoder, networks[1]),
+        keras_vae.VQVAE(*images, quantizer=4),
+    ]
+    words = call("encode", "--help").stdout.replace(",", " ").replace(";", " ").split()
+    for vae in members:
+        assert {*vae.posterior(tf.zeros((1, 4, 4, 1))).parameters} <= {*words}
 
 
 def test_encode_carries_the_labels_of_a_table(call, table, tmp_path):

@@ -86,6 +86,10 @@ TOLD_AT_ONCE = [
     ("export run --model-version 99999999999999999999", "--model-version"),
     ("export run --max-batch-size 99999999999", "--max-batch-size"),
     ("verify run --timeout nan", "--timeout"),
+    ("compress run --output x.npy", ".kvae"),
+    ("compress run --lossy 0 --output x.kvae", "--lossy"),
+    ("decompress run dota.csv --output x.npy", "Did you mean data.csv?"),
+    ("decompress run data.csv --output x.npy", "no archive of keras_vae"),
 ]
 
 SCRIPT = """

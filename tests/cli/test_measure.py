@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import keras_vae
 from keras_vae import runs
 from keras_vae.runs.writing import written
 from keras_vae_cli.measure import FIGURE_NAMES
@@ -63,6 +64,105 @@ def test_evaluate(call, run, tmp_path):
     assert "1437 examples" in result.stdout and "log p(x), 5 draws" in result.stdout
     assert "effective sample size" in result.stdout
     assert "fewer than 5 of 5 draws" in result.stdout  # more are never of equal weight
+
+
+def test_evaluate_measures_all_that_applies_and_keeps_it(
+    call, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("keras_vae.evaluation.features.STEPS", 20)
+    there, output = tmp_path / "run", tmp_path / "m.json"
+    shutil.copytree(run, there)
+    before = json.loads((there / "metrics.json").read_text())
+    arguments = ["--measures", "all", "--seed", 3]
+    result = call("evaluate", there, *arguments, "--output", output)
+    assert result.exit_code == 0, result.output
+    kept = json.loads((there / "metrics.json").read_text())
+    measured = json.loads(output.read_text())
+    assert kept == before | measured and kept["seed"] == 3
+    assert kept["training_seconds"] == before["training_seconds"]
+    # Each group is what the function of that name says of the same examples and seed.
+    opened, evaluation = runs.Run(there), keras_vae.evaluation
+    test, train = opened.dataset().test, opened.dataset().train
+    expected = evaluation.kl_decomposition(opened.vae, test.x, seed=3)
+    for name, value in expected.items():
+        assert measured["kl_parts"][name] == pytest.approx(value, rel=1e-4)
+    expected = evaluation.linear_readout(
+        {"z_mean": opened.vae.codes(test.x)}, test.labels, test.x, seed=3
+    )
+    assert [*measured["readout"]["readouts"]] == ["z_mean", "pca_3", "raw"]
+    assert measured["readout"] == expected
+    features = evaluation.train_features(train.x, train.labels, seed=3)
+    samples = opened.vae.sample(180, seed=3)
+    expected = evaluation.sample_quality(test.x, samples, features)
+    for name in ("precision", "recall", "density", "coverage", "frechet_distance"):
+        assert measured["samples"][name] == pytest.approx(expected[name], rel=1e-3)
+    assert not measured["samples"]["draws"] and measured["samples"]["seed"] == 3
+    # A person reads all of it, with errors, units and seeds, and what does not apply.
+    parts = measured["kl_parts"]
+    for words in (
+        f"{parts['total_correlation']:.2f} ± "
+        f"{parts['total_correlation_standard_error']:.2f}",
+        "nats (180 examples, seed 3)",
+        "share (180 real, 180 samples, seed 3)",
+        f"{measured['samples']['frechet_distance']:.4g}",
+        "squared features (64 of a classifier, seed 3)",
+        "accuracy (3 numbers; 45 examples, seed 3)",
+        "Disentanglement not measured: the factors of the data are not known",
+        str(there / "metrics.json"),
+    ):
+        assert words in result.stdout
+    assert "Measuring samples" in result.stderr  # which takes its time
+    # And beside another run.
+    table = tmp_path / "compared.csv"
+    result = call("compare", there, run, "--output", table)
+    lines = [line for line in result.stdout.splitlines() if "linear readout" in line]
+    assert len(lines) == 3
+    row = pd.read_csv(table).iloc[0]
+    accuracy = measured["readout"]["readouts"]["raw"]["accuracy"]
+    assert row["readout.readouts.raw.accuracy"] == accuracy
+    # Other data than those of the report are not its own.
+    kept = (there / "metrics.json").read_bytes()
+    for other in (["--split", "validation"], ["--input", "digits"]):
+        result = call("evaluate", there, *other)
+        assert result.exit_code == 0 and "metrics.json" not in result.stdout
+    assert (there / "metrics.json").read_bytes() == kept
+    result = call("evaluate", there, "--measures", "samples,redout")
+    assert result.exit_code == 2 and "'redout' is not one of samples" in result.stderr
+
+
+def test_disentanglement_of_sprites(call, tmp_path, monkeypatch):
+    monkeypatch.setitem(keras_vae.evaluation.MOST_EXAMPLES, "disentanglement", 400)
+    monkeypatch.setattr("keras_vae.evaluation.groups.disentanglement_scores", scores)
+    networks = keras_vae.networks.dense((64, 64, 1), 2, hidden_units=(4,), seed=0)
+    keras_vae.VAE(*networks).save(tmp_path / "model.keras")
+    arguments = ["--input", "sprites", "--measures", "disentanglement"]
+    result = call(
+        *("evaluate", tmp_path / "model.keras", *arguments),
+        *("--output", tmp_path / "m.json"),
+    )
+    assert result.exit_code == 0, result.output
+    measured = json.loads((tmp_path / "m.json").read_text())["disentanglement"]
+    assert measured["shape"] == [400, 2] and measured["categorical"] == [0]
+    for words in ("DCI informativeness", "0.250 ± 0.125", "0 to 1 (400 examples, seed"):
+        assert words in result.stdout
+    sprites = keras_vae.datasets.load("sprites")
+    drawn, _ = sprites.factors.draw(400, 0)
+    assert not np.array_equal(drawn, sprites.train.x[:400])  # not those of training
+
+
+def scores(codes, factors, categorical, seed):
+    """In place of the scores, which have tests of their own and take a minute."""
+    names = ("mig", "sap", "modularity", "dci_disentanglement", "dci_completeness")
+    names += ("dci_informativeness", "factor_vae_score")
+    assert factors.shape == (len(codes), 5)
+    return {
+        **dict.fromkeys(names, 0.25),
+        "dci_informativeness_standard_error": 0.125,
+        "shape": codes.shape,
+        "categorical": categorical,
+        "num_examples": len(codes),
+        "seed": seed,
+    }
 
 
 def test_runs_are_compared(call, run, tmp_path):

@@ -63,6 +63,8 @@ def test_the_rest_against_numpy(vae, x):
     assert metrics["elbo"] == pytest.approx(elbo.mean(), rel=1e-6)
     error = elbo.std(ddof=1) / math.sqrt(70)
     assert metrics["elbo_standard_error"] == pytest.approx(error, rel=1e-4)
+    error = kl.sum(1).std(ddof=1) / math.sqrt(70)
+    assert metrics["kl_loss_standard_error"] == pytest.approx(error, rel=1e-4)
     assert metrics["bits_per_dim"] == bits_per_dim(metrics["elbo"], (6,))
     assert (
         metrics["active_units"] == active_units(z_mean).tolist() == [True, True, False]
@@ -136,6 +138,8 @@ def test_one_example_is_measured_and_its_spread_is_unknown(vae, x):
     unknown = {name for name, value in metrics.items() if value is None}
     assert unknown == {
         "elbo_standard_error",
+        "reconstruction_loss_standard_error",
+        "kl_loss_standard_error",
         "marginal_log_likelihood_standard_error",
         "num_active_units",
         "active_units",

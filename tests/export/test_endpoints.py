@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, likelihoods, networks, noise
+from keras_vae import VAE, VQVAE, likelihoods, networks, noise
 from keras_vae.export import exported_models
 from keras_vae.export.endpoints import describe, has_images
 from keras_vae.layers import Standardize
@@ -195,6 +195,35 @@ def test_decode_uint8_rounds_and_stays_in_range():
     assert answer.dtype == np.uint8
     expected = np.broadcast_to(np.clip(levels, 0, 255)[:, None], (456, 3))
     np.testing.assert_array_equal(answer[..., 0, 0], expected)
+
+
+def test_decode_codes_restores_what_was_stored_as_integers():
+    built = networks.quantized_convolutional(
+        (6, 6, 1), 2, filters=(4, 6), num_blocks=1, seed=0
+    )
+    vae = VQVAE(*built, quantizer=5, seed=0)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(5, size=(7, *vae.latent_shape[:-1])).astype("int32")
+    endpoint = endpoints(vae)["decode_codes"]
+    assert endpoint.inputs["codes"].dtype == tf.int32 and endpoint.portable
+    z = np.stack([vae.quantizer.codebook.numpy()[row] for row in codes])
+    expected = 1 / (1 + np.exp(-np.float64(vae.decoder(z))))
+    answer = ask(vae, "decode_codes", codes=codes)["reconstruction"]
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+    np.testing.assert_allclose(vae.decode_codes(codes, 3), expected, atol=1e-6)
+    x = rng.uniform(size=(6, 6, 6, 1)).astype("float32")
+    seeds = np.stack([np.zeros(6), np.arange(6)], axis=1).astype("int32")
+    examples = endpoint.examples({"x": x}, seeds)["codes"]
+    np.testing.assert_array_equal(examples[::2], vae.encode(x)[1][::2])
+    assert examples.dtype == np.int32 and {*examples.flat} <= {*range(5)}
+    for wrong, message in (
+        (codes - 1, "0 to 4. Received: dtype int32, from -1 to 3"),
+        (codes + 1, "0 to 4. Received: dtype int32, from 1 to 5"),
+        (codes / 2, "Received: dtype float64"),
+        (codes[:, 0], "`codes` should have shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vae.decode_codes(wrong)
 
 
 # --- Conditions, and latents of any shape -----------------------------------------

@@ -372,3 +372,27 @@ def test_evaluating_on_targets_leaves_the_check_of_x_on():
         vae.encode(3 * x)
     vae.fit(3 * x, x, verbose=0)
     assert vae.encode(3 * x)[0].shape == (8, 2)
+
+
+@pytest.mark.parametrize("form", ["dataset", "generator", "arrays"])
+def test_targets_that_are_x_leave_the_check_of_x_on(form):
+    """Batches of (x, x) are those of x, in whatever form; (noisy, x) are not."""
+    encoder, decoder = keras_vae.networks.dense((4,), 2, hidden_units=(8,))
+    x = np.full((8, 4), 0.5, "float32")
+
+    def data(x, target):
+        if form == "dataset":
+            return (tf.data.Dataset.from_tensor_slices((x, target)).batch(4),)
+        if form == "generator":
+            return (((x[i : i + 4], target[i : i + 4]) for i in (0, 4)),)
+        return x, target
+
+    vae = keras_vae.VAE(encoder, decoder)
+    vae.compile("sgd")
+    vae.fit(*data(x, x.copy()), verbose=0)
+    with pytest.raises(ValueError, match="support"):
+        vae.encode(3 * x)
+    other = x.copy()
+    other[7, 3] = 3.0  # one value of the last batch
+    vae.fit(*data(other, x), verbose=0)
+    assert vae.encode(3 * x)[0].shape == (8, 2)

@@ -130,6 +130,61 @@ def test_one_density_whatever_the_encoder_does_in_training():
     assert not np.allclose(prior.log_prob(z), before)  # the moving statistics moved
 
 
+def counting_networks(calls):
+    """An encoder whose hidden layer has an activity regulariser, and is counted."""
+
+    class Counted(keras.layers.Dense):
+        def call(self, inputs):
+            calls.append(inputs.shape[0])
+            return super().call(inputs)
+
+    x, z = keras.Input((4,)), keras.Input((3,))
+    hidden = Counted(8, activity_regularizer="l2")(x)
+    heads = [keras.layers.Dense(3)(hidden) for _ in range(2)]
+    calls.clear()
+    return keras.Model(x, heads), keras.Model(z, keras.layers.Dense(4)(z))
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [
+        (keras_vae.VAE, {}),
+        (keras_vae.IWAE, {"num_samples": 2}),
+        (keras_vae.IWAE, {"num_samples": 2, "gradient": "doubly_reparameterized"}),
+    ],
+)
+def test_a_step_encodes_pseudo_inputs_once_and_their_layers_add_no_loss(cls, arguments):
+    calls = []
+    networks = counting_networks(calls)
+    vae = cls(*networks, prior=priors.VampPrior(5, X), seed=0, **arguments)
+    vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    logs = vae.evaluate(X, batch_size=64, verbose=0, return_dict=True)
+    assert sorted(calls) == [5, 64]
+    penalty = 0.01 * np.square(networks[0].layers[1](X)).sum()
+    bound = "elbo" if cls is keras_vae.VAE else "iwae_bound"
+    assert logs["loss"] + logs[bound] == pytest.approx(penalty / len(X), rel=1e-3)
+
+
+def test_levels_encode_pseudo_inputs_once(monkeypatch):
+    networks = keras_vae.networks.hierarchical_dense(
+        (4,), (2, 3), hidden_units=((8,), (8,)), seed=0
+    )
+    prior = priors.VampPrior(5, X)
+    vae = keras_vae.HierarchicalVAE(*networks, prior=prior, seed=0)
+    calls, posterior = [], prior._posterior
+    monkeypatch.setattr(
+        prior, "_posterior", lambda inputs: calls.append(1) or posterior(inputs)
+    )
+    noise_of_z = tf.constant(RNG.normal(size=(2, 64, 5)), tf.float32)
+    terms = vae.elbo_terms(tf.constant(X), tf.constant(X), noise_of_z)
+    assert len(calls) == 1
+    kl = vae.prior.kl(terms.q, terms.z)
+    np.testing.assert_allclose(terms.kl, kl, rtol=1e-5)
+    log_weights = terms.log_likelihood + vae.prior.log_prob(terms.z)
+    log_weights -= terms.q.log_prob(terms.z)
+    np.testing.assert_allclose(terms.log_weights, log_weights, rtol=1e-5)
+
+
 def test_a_model_around_the_same_networks_may_have_the_same_prior():
     prior = priors.VampPrior(5, X)
     vae = make(prior)

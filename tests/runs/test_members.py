@@ -157,10 +157,10 @@ def test_every_setting_of_the_model_reaches_its_class():
 
 
 def test_every_measure_has_words():
-    from keras_vae_cli import report
+    from keras_vae_cli import rows_of_metrics
 
     for cls in members.CLASSES.values():
-        assert set(cls.MEASURES) <= set(report.MEASURES), cls
+        assert set(cls.MEASURES) <= set(rows_of_metrics.MEASURES), cls
 
 
 BOUNDS = [

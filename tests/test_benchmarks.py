@@ -1,0 +1,63 @@
+"""What the benchmarks compute of what they measure; the measuring is theirs alone."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def who_wins():
+    return runpy.run_path(str(FOLDER / "who_wins.py"))
+
+
+def entry(values, **settings):
+    return {
+        "settings": {"seed": 0, **settings},
+        "marginal_log_likelihood": float(np.mean(values)),
+        "standard_error": 0.5,
+    }
+
+
+def test_differences_are_paired_and_of_the_same_images(who_wins):
+    rng = np.random.default_rng(0)
+    vae = rng.normal(-90, 20, size=400)
+    values = {"vae": vae, "iwae": vae + rng.normal(0.5, 1, 400), "vamp": vae + 0.5}
+    entries = {name: entry(of, epochs=3) for name, of in values.items()}
+    entries["flow"] = entry(vae, epochs=4)
+    who_wins["differences"](entries, {name: [*of] for name, of in values.items()})
+    iwae = entries["iwae"]["difference_to_vae"]
+    difference = values["iwae"] - vae
+    assert iwae["mean"] == pytest.approx(difference.mean())
+    assert iwae["standard_error"] == pytest.approx(difference.std(ddof=1) / 20)
+    assert iwae["standard_error"] < 0.06  # of the images themselves it is 1
+    assert iwae["reached"]
+    vamp = entries["vamp"]["difference_to_vae"]
+    assert vamp["wanted"] == 1.0 and not vamp["reached"]
+    assert "difference_to_vae" not in entries["flow"]  # trained otherwise
+    table = who_wins["table"](entries)
+    assert f"{iwae['mean']:+.2f} ± {iwae['standard_error']:.2f}" in table
+
+
+def curve(points):
+    names = ("reconstruction_loss", "total_correlation")
+    names += ("total_correlation_standard_error",)
+    return [dict(zip(names, point, strict=True)) for point in points]
+
+
+def test_total_correlations_are_compared_at_equal_reconstruction(who_wins):
+    compare = who_wins["compare_curves"]
+    # Two straight lines, 0.5 apart where both are known: from 80 to 90.
+    base = curve([(90, 1.0, 0.1), (70, 3.0, 0.1), (80, 2.0, 0.1)])
+    other = curve([(100, -0.5, 0.2), (80, 1.5, 0.2)])
+    result = compare(base, other)
+    assert result["reconstruction_range"] == [80.0, 90.0]
+    assert result["total_correlation_difference"] == pytest.approx(0.5)
+    # Of the mean over 80 to 90: half of each point of the first, 3/4 and 1/4.
+    error = np.sqrt(2 * (0.5 * 0.1) ** 2 + (0.75 * 0.2) ** 2 + (0.25 * 0.2) ** 2)
+    assert result["total_correlation_difference_standard_error"] == pytest.approx(error)
+    apart = compare(base, curve([(100, 0.0, 0.1), (110, 0.0, 0.1)]))
+    assert apart["total_correlation_difference"] is None
