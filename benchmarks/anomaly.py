@@ -32,6 +32,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import readme  # beside this file
 import sklearn.datasets
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -157,6 +158,8 @@ def finish(report, output):
     if output is not None:
         output.parent.mkdir(exist_ok=True)
         keras_vae.files.write_json(output, report)
+    if output == RESULTS:
+        readme.main()
 
 
 def show(title, measured):
