@@ -128,10 +128,11 @@ def _training_rows(run):
     rows = []
     if not settings.is_refused(config["model"], "beta"):
         rows.append(("beta", f"{config['beta']:g} ({config['beta_schedule']})"))
+    word = "epoch" if config["epochs"] == 1 else "epochs"
     if config["penalty"] is not None:
         rows.append(("penalty", f"{config['penalty']:g}"))
     rows += [
-        ("training", f"{len(history)} of at most {config['epochs']} epochs"),
+        ("training", f"{len(history)} of at most {config['epochs']} {word}"),
         ("seed", config["seed"]),
         ("written by", f"keras_vae {config['keras_vae']}"),
     ]

@@ -44,6 +44,16 @@ def test_info_tells_of_a_run_that_is_to_replace_this_one(call, run, tmp_path):
     assert "begun and is not complete" in result.stdout
 
 
+def test_info_of_a_run_of_one_epoch(call, run, tmp_path):
+    there = tmp_path / "run"
+    shutil.copytree(run, there)
+    config = json.loads((there / "config.json").read_text())
+    (there / "config.json").write_text(json.dumps({**config, "epochs": 1}))
+    lines = call("info", there).stdout.splitlines()
+    [line] = [line for line in lines if "of at most" in line]
+    assert line.split() == ["training", "2", "of", "at", "most", "1", "epoch"]
+
+
 def test_info_of_a_table_and_of_a_model_file(call, run, table):
     result = call("info", table[0])
     assert "Gaussian, scale learned" in result.stdout
