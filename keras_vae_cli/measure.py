@@ -1,6 +1,7 @@
 """`keras-vae info | evaluate | compare | score | plot`: what a model is, how good."""
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -335,9 +336,11 @@ def score(seed, output, **data):
 
     Columns: index, label (if the data have labels), elbo, reconstruction_loss, kl_loss,
     and what else the model measures (an autoencoder has reconstruction_loss alone). The
-    lower the elbo, the less the model expects the example. MODEL is the directory of a
-    run, or a .keras file (then with --input).
+    lower the elbo, the less the model expects the example: what its likelihood cannot
+    produce has -inf, and is counted in a warning. MODEL is the directory of a run, or a
+    .keras file (then with --input).
     """
+    _warn_of_the_impossible(data.vae, scores)
     data = open_data(**data)
     scores = data.vae.score(data.batches("Scoring"), seed=seed)
     rows = {"index": range(data.num_examples)}
@@ -345,6 +348,20 @@ def score(seed, output, **data):
         rows["label"] = data.labels
     data.write(output, [rows | scores], data.num_examples)
     click.echo(output)
+def _warn_of_the_impossible(vae, scores):
+    """Rows of infinite numbers are easily overlooked in a file."""
+    name, values = next(iter(scores.items()))
+    rows = [i for i, value in enumerate(values.tolist()) if math.isinf(value)]
+    if rows:
+        click.echo(
+            f"Warning: {len(rows):,} of {len(values):,} examples have {name} "
+            f"{values[rows[0]]}, the first is number {rows[0]}: to the model they are "
+            f"impossible. Its likelihood, {vae.likelihood.identifier!r}, takes "
+            f"{vae.likelihood.support}.",
+            err=True,
+        )
+
+
 
 
 @click.command(

@@ -231,6 +231,22 @@ def test_scores_are_those_of_each_example(call, run, tmp_path):
 def test_any_figure_of_any_data(call, run, table, tmp_path, figure):
     result = call("plot", table[0], figure, "--output", tmp_path / "a.pdf")
     assert result.exit_code == 0, result.output
+def test_examples_that_cannot_be_are_counted(call, run, tmp_path):
+    x = np.zeros((5, 8, 8, 1), "float32")
+    output = tmp_path / "s.csv"
+    arguments = ["--input", tmp_path / "x.npy", "--output", output]
+    np.save(tmp_path / "x.npy", x)
+    result = call("score", run, *arguments)
+    assert result.exit_code == 0 and "Warning" not in result.stderr
+    x[[2, 4], 3, 3] = 7.0
+    np.save(tmp_path / "x.npy", x)
+    result = call("score", run, *arguments)
+    assert result.exit_code == 0, result.output
+    said = "Warning: 2 of 5 examples have elbo -inf, the first is number 2"
+    assert said in result.stderr and "'bernoulli', takes [0, 1]" in result.stderr
+    assert np.isinf(pd.read_csv(output)["elbo"]).tolist() == [0, 0, 1, 0, 1]
+
+
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     if figure == "training_curves":
         result = call("plot", run / "model.keras", figure, "--output", "a.png")
