@@ -28,6 +28,8 @@ settings = standalone("runs/settings.py", "runs/kinds.py")
 
 # That the extractor of the features of samples is trained with.
 FEATURE_EXAMPLES = 10_000
+# What of a report the picture of compare shows.
+DRAWN = ("kl_loss", "samples", "readout")
 FIGURE_NAMES = (
     "training_curves",
     "reconstructions",
@@ -126,10 +128,10 @@ def _named(part):
 
 def _training_rows(run):
     config, history = run.config, run.history
+    word = "epoch" if config["epochs"] == 1 else "epochs"
     rows = []
     if not settings.is_refused(config["model"], "beta"):
         rows.append(("beta", f"{config['beta']:g} ({config['beta_schedule']})"))
-    word = "epoch" if config["epochs"] == 1 else "epochs"
     if config["penalty"] is not None:
         rows.append(("penalty", f"{config['penalty']:g}"))
     rows += [
@@ -240,7 +242,8 @@ def compare(models, output):
     """Put runs side by side: what they measured on their test data.
 
     MODELS are directories of runs. A picture shows their rate (KL), distortion
-    (reconstruction loss) and ELBO.
+    (reconstruction loss) and ELBO, and of what `keras-vae evaluate --measures all` adds
+    the quality of samples and the readout.
     """
     reports = {}
     for model in models:
@@ -269,18 +272,13 @@ def compare(models, output):
         names = {run: Path(run).name for run in reports}
         if len(set(names.values())) < len(names):
             names = {run: run for run in reports}
-        if not any("kl_loss" in metrics for metrics in reports.values()):
-            raise click.UsageError("None of the runs has a KL, and so no rate to draw.")
-        points = [
-            {
-                "model": names[run],
-                "rate": metrics["kl_loss"],
-                "distortion": metrics["reconstruction_loss"],
-            }
-            for run, metrics in reports.items()
-            if "kl_loss" in metrics
-        ]
-        keras_vae.plots.save(keras_vae.plots.rate_distortion(points), output)
+        if not any({*metrics} & {*DRAWN} for metrics in reports.values()):
+            raise click.UsageError(
+                "None of the runs has anything to draw: a KL, and so a rate, or with "
+                "keras-vae evaluate --measures all samples and a readout."
+            )
+        named = {names[run]: metrics for run, metrics in reports.items()}
+        keras_vae.plots.save(keras_vae.plots.comparison(named), output)
     click.echo(output)
 
 
@@ -340,14 +338,16 @@ def score(seed, output, **data):
     produce has -inf, and is counted in a warning. MODEL is the directory of a run, or a
     .keras file (then with --input).
     """
-    _warn_of_the_impossible(data.vae, scores)
     data = open_data(**data)
     scores = data.vae.score(data.batches("Scoring"), seed=seed)
+    _warn_of_the_impossible(data.vae, scores)
     rows = {"index": range(data.num_examples)}
     if data.labels is not None:
         rows["label"] = data.labels
     data.write(output, [rows | scores], data.num_examples)
     click.echo(output)
+
+
 def _warn_of_the_impossible(vae, scores):
     """Rows of infinite numbers are easily overlooked in a file."""
     name, values = next(iter(scores.items()))
@@ -360,8 +360,6 @@ def _warn_of_the_impossible(vae, scores):
             f"{vae.likelihood.support}.",
             err=True,
         )
-
-
 
 
 @click.command(
