@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import keras_vae
 from keras_vae import likelihoods
-from keras_vae.applications import VAETransformer
+from keras_vae.applications import VAETransformer, rows
 
 SMALL = {"latent_dim": 2, "hidden_units": (4,), "epochs": 2, "batch_size": 256}
 LINEAR = {"hidden_units": (), "batch_size": 100, "learning_rate": 0.02}
@@ -86,6 +86,20 @@ def test_a_row_has_one_code(plane, linear):
     np.testing.assert_array_equal(linear.inverse_transform(z[7:8]), back[7:8])
     expected = linear.vae_.codes(plane.astype("float32"))
     np.testing.assert_allclose(z, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_computed_in_whole_batches_alone(plane):
+    """The last bits of a product of matrices depend on how many rows there are."""
+    sizes = []
+
+    def double(x, batch_size):
+        sizes.append((len(x), batch_size))
+        return 2 * x
+
+    for size in (1, 128, 130):
+        doubled = rows.in_batches(double, plane[:size])
+        np.testing.assert_array_equal(doubled, 2 * plane[:size])
+    assert sizes == [(128, 128), (128, 128), (256, 128)]
 
 
 def test_a_seed_is_a_result(plane):
