@@ -172,12 +172,43 @@ def compression():
         )
 
 
+def representations():
+    """What few labels read from codes, from components and from pixels."""
+    report = read(RESULTS / "representations.json")
+    if not report:
+        return
+    kinds = {"raw": "pixels", "pca": "principal components", "vae": "codes of a VAE"}
+    rows = []
+    for labels_a_class, best in report["chosen"].items():
+        found = report["readouts"][labels_a_class]
+        for name in sorted(best, key=best.get, reverse=True):
+            kind = kinds[name.split("_")[0]]
+            spread = found[name]["standard_deviation"]
+            rows.append(
+                (
+                    labels_a_class,
+                    f"{kind}, {found[name]['num_features']} numbers",
+                    f"{100 * best[name]:.1f}"
+                    + ("" if spread is None else f" ± {100 * spread:.1f}"),
+                )
+            )
+    yield (
+        f"Logistic regression on few labels of MNIST, {report['num_test_images']:,} "
+        f"test images, mean and standard deviation over {report['num_draws']} draws of "
+        "the labels; sizes chosen by cross-validation on them; "
+        "`benchmarks/representations.py`:"
+    )
+    yield ""
+    yield from table("labels a class", "read from", "accuracy, %", rows=rows)
+
+
 TABLES = {
     "mnist": mnist,
     "published": published,
     "who_wins": who_wins,
     "anomaly": anomaly,
     "compression": compression,
+    "representations": representations,
 }
 
 

@@ -64,7 +64,9 @@ def metric_rows(metrics):
         value = f"{metrics['bits_per_dim']:.3f}"
         rows.append(("bits per dimension", value, "bits"))
     if "training_seconds" in metrics:
-        epochs = f"{metrics['epochs']} epochs, best {metrics['best_epoch']}"
+        number = metrics["epochs"]
+        word = "epoch" if number == 1 else "epochs"
+        epochs = f"{number} {word}, best {metrics['best_epoch']}"
         rows.append(("training", f"{metrics['training_seconds']:.1f}", f"s ({epochs})"))
     for name in GROUPS:
         if name in metrics:

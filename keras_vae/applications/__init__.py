@@ -1,4 +1,4 @@
-"""Answers that a trained VAE gives: anomalies, and data in fewer bytes."""
+"""Answers that a trained VAE gives: anomalies, codes, data in fewer bytes."""
 
 from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
 from keras_vae.applications.codecs import compressed_sizes
@@ -8,6 +8,7 @@ from keras_vae.applications.decompression import decompress
 from keras_vae.applications.lossy_compressor import LossyCompressor
 from keras_vae.applications.outlier_estimator import VAEOutlierDetector
 from keras_vae.applications.scorer import scorer
+from keras_vae.applications.transformer import VAETransformer
 
 __all__ = [
     "AnomalyDetector",
@@ -15,6 +16,7 @@ __all__ = [
     "Detection",
     "LossyCompressor",
     "VAEOutlierDetector",
+    "VAETransformer",
     "benjamini_hochberg",
     "compressed_sizes",
     "conformal_p_values",
