@@ -41,7 +41,9 @@ def plane():
 
 @pytest.fixture(scope="module")
 def linear(plane):
-    options = LINEAR | {"latent_dim": 2, "epochs": 100, "random_state": 0}
+    # Large batches: the last steps then stand still.
+    options = LINEAR | {"latent_dim": 2, "batch_size": 250, "epochs": 300}
+    options |= {"random_state": 0}
     return VAETransformer(**options).fit(plane)
 
 
@@ -74,7 +76,7 @@ def test_easy_rows_come_back(plane, linear):
     noise = values[2:].mean()
     expected = (values[2:].sum() + np.sum(noise**2 / values[:2])) / 6
     assert expected < 0.12
-    assert error == pytest.approx(expected, rel=0.03)
+    assert error == pytest.approx(expected, rel=0.01)
 
 
 def test_a_row_has_one_code(plane, linear):
