@@ -1,7 +1,8 @@
 """MNIST in fewer bytes: bits per pixel beside other codecs, and error at equal bytes.
 
     python benchmarks/compression.py
-    python benchmarks/compression.py binarized --epochs 2 --examples 500
+    python benchmarks/compression.py binarized --epochs 2 --num-images 2000 \\
+        --examples 500 --output try.json
 
 trains, for each row, a model on the 60,000 training images and compresses all 10,000
 test images with it, decompresses them and compares: `binarized` (drawn once, as Burda
@@ -10,9 +11,8 @@ rounded codes of a model for squared error, beside JPEG and lossy WebP at equal 
 All bytes of a file count. Other codecs get one sheet with all images, or packed bits,
 whichever comes out smaller. Nothing is chosen by the test images. Writes
 `benchmarks/results/compression.json` (rows that were not run stay) and, of the lossy
-row, `benchmarks/results/compression.png`. About 20 minutes a row on two cores, 10 for
-`lossy`. MNIST is looked for where tensorflow-datasets keeps its data
-(`TFDS_DATA_DIR`); compression wants `pip install 'keras-vae[compression]'`.
+row, `benchmarks/results/compression.png`. MNIST is looked for where tensorflow-datasets keeps
+its data (`TFDS_DATA_DIR`); compression wants `pip install 'keras-vae[compression]'`.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def build(name, data_mean, seed):
         likelihood = keras_vae.likelihoods.Gaussian(scale="optimal")
         parts = keras_vae.networks.convolutional(shape, 32, likelihood, **arguments)
         return keras_vae.VAE(*parts, likelihood=likelihood, seed=seed)
-    # Levels at 14 x 14 and at 7 x 7, as many as 20 minutes have room for.
+    # Levels at 14 x 14 and at 7 x 7.
     likelihood, levels = keras_vae.likelihoods.Bernoulli(), (0, 2)
     if name == "grey":
         likelihood = keras_vae.likelihoods.DiscretizedLogisticMixture(3)
@@ -208,6 +208,7 @@ def main():
     parser.add_argument("rows", nargs="*", help=f"Of {', '.join(ROWS)}: all.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="Instead of each row's own.")
+    parser.add_argument("--num-images", type=int, help="In an epoch, to try it.")
     parser.add_argument("--examples", type=int, default=10_000, help="Test images.")
     parser.add_argument("--output", type=Path, default=RESULTS / "compression.json")
     arguments = parser.parse_args()
@@ -227,6 +228,7 @@ def main():
             "seed": arguments.seed,
         }
         print(f"{name}:", flush=True)
+        settings["num_images"] = arguments.num_images
         trained = train(vae, data, **settings, binarize=row.binarize)
         x = first_test_images(data, arguments.examples, arguments.seed, row.binarize)
         started = time.perf_counter()

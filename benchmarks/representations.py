@@ -12,9 +12,8 @@ labelled images, for each in the same way; so is the size that is named beforeha
 chosen. Test images choose nothing; `--validate` keeps the last 10,000 training images
 in their place, to try settings by.
 
-Writes `benchmarks/results/representations.json`, after each size. Some twenty minutes
-on two cores. MNIST is looked for where tensorflow-datasets keeps its data
-(`TFDS_DATA_DIR`). To try it:
+Writes `benchmarks/results/representations.json`, after each size. MNIST is looked for
+where tensorflow-datasets keeps its data (`TFDS_DATA_DIR`). To try it:
 
     python benchmarks/representations.py --latent-dims 4 --epochs 1 \\
         --num-images 2000 --num-test-images 500 --num-draws 2 --output try.json

@@ -51,9 +51,7 @@ def metric_rows(metrics):
             rows.append((words, f"{metrics[name]:{digits}}{spread}", unit))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
-        error = metrics["marginal_log_likelihood_standard_error"]
-        spread = "" if error is None else f" ± {error:.2f}"
-        value = f"{metrics['marginal_log_likelihood']:.2f}{spread}"
+        value = _with_error(metrics, "marginal_log_likelihood")
         rows.append((f"log p(x), {draws} draws", value, NATS))
         size = f"{metrics['effective_sample_size']:.1f} of {draws}"
         rows.append(("effective sample size", size, "draws"))
