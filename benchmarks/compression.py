@@ -11,8 +11,8 @@ rounded codes of a model for squared error, beside JPEG and lossy WebP at equal 
 All bytes of a file count. Other codecs get one sheet with all images, or packed bits,
 whichever comes out smaller. Nothing is chosen by the test images. Writes
 `benchmarks/results/compression.json` (rows that were not run stay) and, of the lossy
-row, `benchmarks/results/compression.png`. MNIST is looked for where tensorflow-datasets keeps
-its data (`TFDS_DATA_DIR`); compression wants `pip install 'keras-vae[compression]'`.
+row, `benchmarks/results/compression.png`. MNIST is looked for where tensorflow-datasets
+keeps its data (`TFDS_DATA_DIR`); coding wants `pip install keras-vae[compression]`.
 """
 
 import argparse
