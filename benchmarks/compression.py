@@ -1,7 +1,8 @@
 """MNIST in fewer bytes: bits per pixel beside other codecs, and error at equal bytes.
 
     python benchmarks/compression.py
-    python benchmarks/compression.py binarized --epochs 2 --examples 500
+    python benchmarks/compression.py binarized --epochs 2 --num-images 2000 \\
+        --examples 500 --output try.json
 
 trains, for each row, a model on the 60,000 training images and compresses all 10,000
 test images with it, decompresses them and compares: `binarized` (drawn once, as Burda
@@ -10,16 +11,13 @@ rounded codes of a model for squared error, beside JPEG and lossy WebP at equal 
 All bytes of a file count. Other codecs get one sheet with all images, or packed bits,
 whichever comes out smaller. Nothing is chosen by the test images. Writes
 `benchmarks/results/compression.json` (rows that were not run stay) and, of the lossy
-row, `benchmarks/results/compression.png`. About 20 minutes a row on two cores, 10 for
-`lossy`. MNIST is looked for where tensorflow-datasets keeps its data
-(`TFDS_DATA_DIR`); compression wants `pip install 'keras-vae[compression]'`.
+row, `benchmarks/results/compression.png`. MNIST is looked for where tensorflow-datasets
+keeps its data (`TFDS_DATA_DIR`); coding wants `pip install keras-vae[compression]`.
 """
 
 import argparse
 import io
 import json
-import os
-import platform
 import sys
 import time
 from importlib.metadata import version
@@ -69,7 +67,7 @@ def build(name, data_mean, seed):
         likelihood = keras_vae.likelihoods.Gaussian(scale="optimal")
         parts = keras_vae.networks.convolutional(shape, 32, likelihood, **arguments)
         return keras_vae.VAE(*parts, likelihood=likelihood, seed=seed)
-    # Levels at 14 x 14 and at 7 x 7, as many as 20 minutes have room for.
+    # Levels at 14 x 14 and at 7 x 7.
     likelihood, levels = keras_vae.likelihoods.Bernoulli(), (0, 2)
     if name == "grey":
         likelihood = keras_vae.likelihoods.DiscretizedLogisticMixture(3)
@@ -78,48 +76,6 @@ def build(name, data_mean, seed):
         shape, 32, likelihood, filters=(32, 64), levels=levels, **arguments
     )
     return keras_vae.HierarchicalVAE(*parts, likelihood=likelihood, seed=seed)
-
-
-def train(name, row, seed, epochs):
-    """The trained model, the test images in its units, and the minutes it took."""
-    import keras
-    import numpy as np
-
-    import keras_vae
-
-    keras.utils.set_random_seed(seed)
-    data = keras_vae.datasets.load("mnist", validation_fraction=0)
-    vae = build(name, data.train.moments()[0], seed)
-    steps = data.train.steps_per_epoch(row.batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(row.learning_rate, steps * epochs)
-    optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.999)
-    vae.compile(optimizer, steps_per_execution=min(32, steps))
-    batches = data.train.training_batches(
-        row.batch_size, seed=seed, num_epochs=epochs, binarize=row.binarize
-    )
-    started = time.perf_counter()
-
-    class Progress(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            minutes = (time.perf_counter() - started) / 60
-            bits = -logs["elbo"] / np.log(2) / 784
-            print(
-                f"{name}: epoch {epoch + 1}, {minutes:.1f} min, elbo {logs['elbo']:.2f}"
-                f", {bits:.4f} bits per pixel",
-                flush=True,
-            )
-
-    vae.fit(
-        batches,
-        steps_per_epoch=steps,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[Progress()],
-    )
-    minutes = (time.perf_counter() - started) / 60
-    test = data.test.batches(1000, binarize=row.binarize, seed=seed)
-    return vae, np.concatenate([*test.as_numpy_iterator()]), minutes
 
 
 def lossless(row, vae, x):
@@ -243,23 +199,38 @@ def draw(curves, path):
 
 
 def main():
+    import keras
+    import readme
+    from machine import machine  # these are beside this file
+    from training import first_test_images, load, train
+
     parser = argparse.ArgumentParser(description="Measures compression of MNIST.")
     parser.add_argument("rows", nargs="*", help=f"Of {', '.join(ROWS)}: all.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="Instead of each row's own.")
-    parser.add_argument("--examples", type=int, help="Of the test images, the first.")
+    parser.add_argument("--num-images", type=int, help="In an epoch, to try it.")
+    parser.add_argument("--examples", type=int, default=10_000, help="Test images.")
     parser.add_argument("--output", type=Path, default=RESULTS / "compression.json")
     arguments = parser.parse_args()
     if not {*arguments.rows} <= {*ROWS}:
         parser.error(f"rows are {', '.join(ROWS)}")
-    path = arguments.output
+    data, path = load(), arguments.output
     report = json.loads(path.read_text()) if path.exists() else {}
     path.parent.mkdir(exist_ok=True)
     for name in arguments.rows or ROWS:
         row = ROWS[name]
-        epochs = arguments.epochs or row.epochs
-        vae, x, training_minutes = train(name, row, arguments.seed, epochs)
-        x = x[: arguments.examples]
+        keras.utils.set_random_seed(arguments.seed)
+        vae = build(name, data.train.moments()[0], arguments.seed)
+        settings = {
+            "epochs": arguments.epochs or row.epochs,
+            "batch_size": row.batch_size,
+            "learning_rate": row.learning_rate,
+            "seed": arguments.seed,
+        }
+        print(f"{name}:", flush=True)
+        settings["num_images"] = arguments.num_images
+        trained = train(vae, data, **settings, binarize=row.binarize)
+        x = first_test_images(data, arguments.examples, arguments.seed, row.binarize)
         started = time.perf_counter()
         measured = lossy(vae, x) if name == "lossy" else lossless(row, vae, x)
         if name == "lossy":
@@ -269,25 +240,15 @@ def main():
             "num_examples": len(x),
             **measured,
             "model": type(vae).__name__,
-            "num_parameters": vae.count_params(),
-            "epochs": epochs,
-            "batch_size": row.batch_size,
-            "learning_rate": row.learning_rate,
-            "seed": arguments.seed,
-            "training_minutes": round(training_minutes, 1),
+            **settings,
+            **trained,
             "measuring_minutes": round((time.perf_counter() - started) / 60, 1),
-            "machine": {
-                "cores": os.cpu_count(),
-                "architecture": platform.machine(),
-                "python": platform.python_version(),
-                **{
-                    package: version(package)
-                    for package in ("tensorflow", "keras", "constriction", "pillow")
-                },
-            },
+            "machine": machine() | {p: version(p) for p in ("constriction", "pillow")},
         }
         path.write_text(json.dumps(report, indent=2) + "\n")
         print(json.dumps({name: report[name]}, indent=2), flush=True)
+        if path.parent == RESULTS:
+            readme.main()
 
 
 if __name__ == "__main__":

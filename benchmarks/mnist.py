@@ -3,7 +3,7 @@
     python benchmarks/mnist.py
 
 runs each command of COMMANDS in a process of its own, writes `benchmarks/mnist.json`,
-puts its table between the markers in README.md, and keeps the samples of the first as
+puts its table into README.md (`readme.py`), and keeps the samples of the first as
 `docs/mnist.png`. MNIST is looked for where
 tensorflow-datasets keeps its data (`TFDS_DATA_DIR`). About 5 minutes on two cores.
 
@@ -26,8 +26,6 @@ COMMANDS = [
     "--network convolutional --latent-dim 50 --binarize dynamic --epochs 5 "
     "--learning-rate 0.003 --learning-rate-schedule cosine",
 ]
-BEGIN = "<!-- results: written by benchmarks/mnist.py -->"
-END = "<!-- end of results -->"
 
 
 def measure(options, folder):
@@ -52,30 +50,9 @@ def measure(options, folder):
     return {"command": command, **{name: metrics[name] for name in names}}
 
 
-def table(report):
-    machine = report["machine"]
-    lines = [
-        BEGIN,
-        f"Real MNIST, {machine['cores']} cores ({machine['architecture']}), Python "
-        f"{machine['python']}, TensorFlow {machine['tensorflow']}, Keras "
-        f"{machine['keras']}, seed 0; `python benchmarks/mnist.py`:",
-        "",
-        "| options of `keras-vae train --dataset mnist` | test ELBO, nats | "
-        "training, s |",
-        "|---|---|---|",
-    ]
-    for result in report["results"]:
-        options = result["command"].split("mnist ")[1].removesuffix(" --seed 0")
-        elbo = result["elbo"]
-        lines.append(
-            f"| `{options}` | {elbo:.2f} ± {result['elbo_standard_error']:.2f}"
-            f" | {result['training_seconds']:.0f} |"
-        )
-    return "\n".join([*lines, END])
-
-
 def main():
-    from machine import machine  # beside this file
+    import readme  # these two are beside this file
+    from machine import machine
 
     with tempfile.TemporaryDirectory() as folder:
         results = [measure(options, folder) for options in COMMANDS]
@@ -86,10 +63,7 @@ def main():
         "results": results,
     }
     (HERE / "mnist.json").write_text(json.dumps(report, indent=2) + "\n")
-    readme = HERE.parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    readme.write_text(before + table(report) + rest.split(END)[1], encoding="utf-8")
+    readme.main()
 
 
 if __name__ == "__main__":

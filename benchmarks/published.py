@@ -21,8 +21,6 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-BEGIN = "<!-- published: written by benchmarks/published.py -->"
-END = "<!-- end of published -->"
 NUM_IMPORTANCE_SAMPLES = 5000
 
 
@@ -140,35 +138,9 @@ ROWS = {
 }
 
 
-def table():
-    """The table of all rows that were measured, for README.md."""
-    lines = [
-        BEGIN,
-        "| model | -log p(x), nats | published | goal | training, min |",
-        "|---|---|---|---|---|",
-    ]
-    for name, row in ROWS.items():
-        path = RESULTS / f"published_{name}.json"
-        if not path.exists():
-            continue
-        result = json.loads(path.read_text())
-        value = f"{result['value']:.2f} ± {result['standard_error']:.2f}"
-        mark = "" if result["value"] <= row.goal else " (not reached)"
-        lines.append(
-            f"| {row.model} | {value} | {row.published} | ≤ {row.goal}{mark} | "
-            f"{result['training_minutes']:.0f} |"
-        )
-    return "\n".join([*lines, END])
-
-
-def write_table():
-    readme = HERE.parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    readme.write_text(before + table() + rest.split(END)[1], encoding="utf-8")
-
-
 def main():
+    import readme  # beside this file
+
     parser = argparse.ArgumentParser(description="Measures a row of the table.")
     parser.add_argument("row", choices=ROWS)
     parser.add_argument("--seed", type=int, default=0)
@@ -187,15 +159,15 @@ def main():
     RESULTS.mkdir(exist_ok=True)
     path = arguments.output or RESULTS / f"published_{arguments.row}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
-    if is_result and BEGIN in (HERE.parent / "README.md").read_text(encoding="utf-8"):
-        write_table()
+    if is_result:
+        readme.main()
 
 
 def measure(row, arguments):
     """The result of a row: what is written."""
     import keras
     from machine import machine  # these two are beside this file
-    from training import load, test_images, train, warmup
+    from training import first_test_images, load, train, warmup
 
     import keras_vae
 
@@ -213,7 +185,7 @@ def measure(row, arguments):
     started = time.perf_counter()
     metrics = keras_vae.evaluation.evaluate(
         vae,
-        test_images(data, arguments.num_test_images, arguments.seed),
+        first_test_images(data, arguments.num_test_images, arguments.seed),
         batch_size=1000,
         num_importance_samples=arguments.num_importance_samples,
     )
@@ -227,6 +199,8 @@ def measure(row, arguments):
     options = [f" --{name.replace('_', '-')} {value}" for name, value in given.items()]
     return {
         "row": arguments.row,
+        "model": row.model,
+        "published": row.published,
         "command": f"python benchmarks/published.py {arguments.row}{''.join(options)}",
         "value": value,
         "standard_error": metrics["marginal_log_likelihood_standard_error"],

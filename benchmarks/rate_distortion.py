@@ -23,7 +23,7 @@ BETAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 def measure(beta, data, options):
     """The point of one beta."""
     import keras
-    from training import test_images, train  # beside this file
+    from training import first_test_images, train  # beside this file
 
     import keras_vae
 
@@ -45,7 +45,7 @@ def measure(beta, data, options):
         seed=options.seed,
         num_images=options.num_images,
     )
-    x = test_images(data, options.num_test_images, options.seed)
+    x = first_test_images(data, options.num_test_images, options.seed)
     name = f"beta {beta:g}"
     (point,) = keras_vae.evaluation.rate_distortion({name: vae}, x, seed=options.seed)
     return {**point, **trained}

@@ -26,7 +26,17 @@ def warmup(data, epochs, batch_size, fraction, num_images=None):
     return keras_vae.schedules.LinearWarmup(steps) if steps > 0 else 1.0
 
 
-def train(vae, data, *, epochs, batch_size, learning_rate, seed, num_images=None):
+def train(
+    vae,
+    data,
+    *,
+    epochs,
+    batch_size,
+    learning_rate,
+    seed,
+    num_images=None,
+    binarize="dynamic",
+):
     """Trains a model, and says how long it took.
 
     Args:
@@ -37,6 +47,7 @@ def train(vae, data, *, epochs, batch_size, learning_rate, seed, num_images=None
         learning_rate: Number, where the cosine begins.
         seed: Integer, of the order and the binarization.
         num_images: Images in an epoch, to try it; `None` is all of them.
+        binarize: How the images are binarized.
 
     Returns:
         Dictionary: `training_minutes`, on the clock; `cpu_seconds_per_epoch`, of all
@@ -53,7 +64,7 @@ def train(vae, data, *, epochs, batch_size, learning_rate, seed, num_images=None
     together = max(k for k in range(1, min(32, steps) + 1) if steps % k == 0)
     vae.compile(optimizer, steps_per_execution=together)
     batches = data.train.training_batches(
-        batch_size, seed=seed, num_epochs=epochs, binarize="dynamic"
+        batch_size, seed=seed, num_epochs=epochs, binarize=binarize
     )
     progress = _Progress(epochs)
     vae.fit(
@@ -71,9 +82,9 @@ def train(vae, data, *, epochs, batch_size, learning_rate, seed, num_images=None
     }
 
 
-def test_images(data, num_images, seed):
+def first_test_images(data, num_images, seed, binarize="dynamic"):
     """The first test images, binarized once: an array."""
-    batches = data.test.batches(1000, binarize="dynamic", seed=seed)
+    batches = data.test.batches(1000, binarize=binarize, seed=seed)
     parts, missing = [], num_images
     for x in batches.as_numpy_iterator():
         parts.append(x[:missing])

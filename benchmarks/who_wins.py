@@ -96,7 +96,7 @@ CONTESTANTS = {
 def measure(name, data, options):
     """The entry of a contestant, and log p(x) of each image."""
     import keras
-    from training import test_images, train, warmup  # beside this file
+    from training import first_test_images, train, warmup  # beside this file
 
     import keras_vae
 
@@ -108,7 +108,7 @@ def measure(name, data, options):
     trained = train(
         vae, data, learning_rate=options.learning_rate, seed=options.seed, **lengths
     )
-    x = test_images(data, options.num_test_images, options.seed)
+    x = first_test_images(data, options.num_test_images, options.seed)
     started = time.perf_counter()
     weighted = keras_vae.evaluation.importance_weighted(
         vae, x, num_importance_samples=options.num_importance_samples, batch_size=1000
@@ -141,11 +141,11 @@ def _kl_of_levels(vae, kl_per_dimension):
 def total_correlations(data, options):
     """The entry of `beta_tc`: curves of both models, and their distance."""
     import keras
-    from training import test_images, train
+    from training import first_test_images, train
 
     import keras_vae
 
-    x = test_images(data, TC_IMAGES, options.seed)
+    x = first_test_images(data, TC_IMAGES, options.seed)
     curves, minutes = {"VAE": [], "BetaTCVAE": []}, 0.0
     epochs = max(1, round(TC_PART * options.epochs))
     for model, curve in curves.items():
@@ -328,6 +328,7 @@ def arguments():
 
 
 def main():
+    import readme  # these three are beside this file
     from machine import machine
     from training import load
 
@@ -371,6 +372,8 @@ def main():
         values_path.write_text(json.dumps(values) + "\n")
         options.output.write_text(json.dumps(entries, indent=2) + "\n")
         print(table(entries), flush=True)
+        if options.output == RESULTS:
+            readme.main()
 
 
 def _read(path):

@@ -10,6 +10,7 @@ import click
 from keras_vae_cli import report
 from keras_vae_cli.options import (
     ARRAYS,
+    FIGURES,
     Seconds,
     Spelled,
     data_options,
@@ -56,7 +57,7 @@ class ArchivePath(Spelled, click.Path):
 
 @click.command(
     epilog=examples(
-        "compress runs/binary --output digits.kvae",
+        "compress runs/binary --output digits.kvae --figure rates.png",
         "compress runs/binary --input new.npy --output new.kvae",
         "compress runs/digits --lossy 1 --output small.kvae",
     )
@@ -70,7 +71,13 @@ class ArchivePath(Spelled, click.Path):
     "deviations. The larger, the fewer bytes.",
 )
 @output_option(SUFFIX)
-def compress(output, lossy, **data):
+@output_option(
+    *FIGURES,
+    required=False,
+    name="--figure",
+    what="Picture of the rates, or with --lossy of the likenesses",
+)
+def compress(output, figure, lossy, **data):
     """Compress images by a trained model, without loss or (--lossy) with.
 
     Without loss the model has to know its data's values: 0 and 1 (trained with
@@ -106,6 +113,8 @@ def compress(output, lossy, **data):
         raw = sizes.pop("raw")
         rows = [_row("keras_vae", len(compressed), values, raw, *speeds)]
         bits = compressor.expected_bits(x)
+        named = {"keras_vae": len(compressed), **sizes}
+        rates = {name: 8 * size / values for name, size in named.items()}
         rows.append(_row("the model's bound, -ELBO", bits / 8, values, raw))
         rows += [_row(name, size, values, raw) for name, size in sizes.items()]
         rows.append(_row("as it is", raw, values, raw))
@@ -118,6 +127,15 @@ def compress(output, lossy, **data):
         title += f"(PSNR {quality})"
     report.print_table(title, header, rows)
     click.echo(output)
+    if figure is not None:
+        plots = data.keras_vae.plots
+        if lossy is None:
+            drawn = plots.compression_rates(rates, unit, bits / values)
+        else:
+            names, decoded = data.feature_names, images / np.float32(255)
+            drawn = plots.reconstructions(data.vae, x, None, names, decoded)
+        data.save(drawn, figure)
+        click.echo(figure)
 
 
 @click.command(

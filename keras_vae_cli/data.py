@@ -69,17 +69,18 @@ class Model:
             source: Name or path, or `None` for what the run was trained on.
             data_dir: Where tensorflow-datasets keeps its data.
         """
-        if self.run is not None:
-            data = self.run.dataset(source, data_dir=data_dir)
-            return data, self.run.batch_arguments
-        data = self.keras_vae.datasets.load(
-            source,
-            data_dir=data_dir,
-            validation_fraction=0,
-            test_fraction=0,
-            like=_described(self.vae),
-        )
-        return data, {}
+        with report.reading():
+            if self.run is not None:
+                data = self.run.dataset(source, data_dir=data_dir)
+                return data, self.run.batch_arguments
+            data = self.keras_vae.datasets.load(
+                source,
+                data_dir=data_dir,
+                validation_fraction=0,
+                test_fraction=0,
+                like=_described(self.vae),
+            )
+            return data, {}
 
     def save(self, figure, path):
         """Writes a figure."""
@@ -111,7 +112,8 @@ class Data(Model):
     def __init__(self, model, source, split, data_dir, batch_size):
         super().__init__(model)
         self.dataset, self.batch_arguments = self.open_dataset(source, data_dir)
-        self.split = self.dataset.train if source else getattr(self.dataset, split)
+        with report.reading():  # some data are read when a split is first used
+            self.split = self.dataset.train if source else getattr(self.dataset, split)
         if self.split is None:
             raise click.UsageError(f"The run's data have no {split} split.")
         self.words = source or split

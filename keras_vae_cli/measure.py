@@ -1,6 +1,7 @@
 """`keras-vae info | evaluate | compare | score | plot`: what a model is, how good."""
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -27,6 +28,8 @@ settings = standalone("runs/settings.py", "runs/kinds.py")
 
 # That the extractor of the features of samples is trained with.
 FEATURE_EXAMPLES = 10_000
+# What of a report the picture of compare shows.
+DRAWN = ("kl_loss", "samples", "readout")
 FIGURE_NAMES = (
     "training_curves",
     "reconstructions",
@@ -125,13 +128,14 @@ def _named(part):
 
 def _training_rows(run):
     config, history = run.config, run.history
+    word = "epoch" if config["epochs"] == 1 else "epochs"
     rows = []
     if not settings.is_refused(config["model"], "beta"):
         rows.append(("beta", f"{config['beta']:g} ({config['beta_schedule']})"))
     if config["penalty"] is not None:
         rows.append(("penalty", f"{config['penalty']:g}"))
     rows += [
-        ("training", f"{len(history)} of at most {config['epochs']} epochs"),
+        ("training", f"{len(history)} of at most {config['epochs']} {word}"),
         ("seed", config["seed"]),
         ("written by", f"keras_vae {config['keras_vae']}"),
     ]
@@ -238,7 +242,8 @@ def compare(models, output):
     """Put runs side by side: what they measured on their test data.
 
     MODELS are directories of runs. A picture shows their rate (KL), distortion
-    (reconstruction loss) and ELBO.
+    (reconstruction loss) and ELBO, and of what `keras-vae evaluate --measures all` adds
+    the quality of samples and the readout.
     """
     reports = {}
     for model in models:
@@ -267,18 +272,13 @@ def compare(models, output):
         names = {run: Path(run).name for run in reports}
         if len(set(names.values())) < len(names):
             names = {run: run for run in reports}
-        if not any("kl_loss" in metrics for metrics in reports.values()):
-            raise click.UsageError("None of the runs has a KL, and so no rate to draw.")
-        points = [
-            {
-                "model": names[run],
-                "rate": metrics["kl_loss"],
-                "distortion": metrics["reconstruction_loss"],
-            }
-            for run, metrics in reports.items()
-            if "kl_loss" in metrics
-        ]
-        keras_vae.plots.save(keras_vae.plots.rate_distortion(points), output)
+        if not any({*metrics} & {*DRAWN} for metrics in reports.values()):
+            raise click.UsageError(
+                "None of the runs has anything to draw: a KL, and so a rate, or with "
+                "keras-vae evaluate --measures all samples and a readout."
+            )
+        named = {names[run]: metrics for run, metrics in reports.items()}
+        keras_vae.plots.save(keras_vae.plots.comparison(named), output)
     click.echo(output)
 
 
@@ -334,16 +334,32 @@ def score(seed, output, **data):
 
     Columns: index, label (if the data have labels), elbo, reconstruction_loss, kl_loss,
     and what else the model measures (an autoencoder has reconstruction_loss alone). The
-    lower the elbo, the less the model expects the example. MODEL is the directory of a
-    run, or a .keras file (then with --input).
+    lower the elbo, the less the model expects the example: what its likelihood cannot
+    produce has -inf, and is counted in a warning. MODEL is the directory of a run, or a
+    .keras file (then with --input).
     """
     data = open_data(**data)
     scores = data.vae.score(data.batches("Scoring"), seed=seed)
+    _warn_of_the_impossible(data.vae, scores)
     rows = {"index": range(data.num_examples)}
     if data.labels is not None:
         rows["label"] = data.labels
     data.write(output, [rows | scores], data.num_examples)
     click.echo(output)
+
+
+def _warn_of_the_impossible(vae, scores):
+    """Rows of infinite numbers are easily overlooked in a file."""
+    name, values = next(iter(scores.items()))
+    rows = [i for i, value in enumerate(values.tolist()) if math.isinf(value)]
+    if rows:
+        click.echo(
+            f"Warning: {len(rows):,} of {len(values):,} examples have {name} "
+            f"{values[rows[0]]}, the first is number {rows[0]}: to the model they are "
+            f"impossible. Its likelihood, {vae.likelihood.identifier!r}, takes "
+            f"{vae.likelihood.support}.",
+            err=True,
+        )
 
 
 @click.command(

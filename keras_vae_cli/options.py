@@ -75,40 +75,41 @@ class Integers(Spelled):
         return integers
 
 
-class Quantizations(Spelled):
-    """`float16,int8`: names of quantizations."""
+class Names(Spelled):
+    """Names among those that are known, with commas between them.
 
-    known = ("float16", "dynamic", "int8")
-    name = "float16,dynamic,int8"
+    Attributes:
+        known: The names.
+        every: What stands for all of them, or `None`.
+    """
 
-    def convert(self, value, param, ctx):
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name for name in value.lower().split(",") if name)
-        for name in names:
-            if name not in self.known:
-                message = f"{name!r} is not one of {', '.join(self.known)}."
-                self.fail(message, param, ctx)
-        return names
-
-
-class Measures(Spelled):
-    """`samples,readout`: names of groups of measures, or `all` of them."""
-
-    known = ("samples", "readout", "disentanglement")
-    name = "samples,readout,disentanglement|all"
+    known, every = (), None
 
     def convert(self, value, param, ctx):
         if isinstance(value, tuple):
             return value
         names = tuple(name for name in value.lower().split(",") if name)
-        if names == ("all",):
+        if names == (self.every,):
             return self.known
         for name in names:
             if name not in self.known:
-                message = f"{name!r} is not one of {', '.join((*self.known, 'all'))}."
-                self.fail(message, param, ctx)
+                known = (*self.known, *filter(None, [self.every]))
+                self.fail(f"{name!r} is not one of {', '.join(known)}.", param, ctx)
         return names
+
+
+class Quantizations(Names):
+    """`float16,int8`: names of quantizations."""
+
+    known = ("float16", "dynamic", "int8")
+    name = ",".join(known)
+
+
+class Measures(Names):
+    """`samples,readout`: names of groups of measures, or `all` of them."""
+
+    known, every = ("samples", "readout", "disentanglement"), "all"
+    name = f"{','.join(known)}|{every}"
 
 
 class Number(click.FloatRange):

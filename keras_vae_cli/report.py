@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import time
 
 import click
@@ -9,6 +10,8 @@ import click
 from keras_vae_cli import rows_of_metrics
 
 SECONDS_BETWEEN_LINES = 5.0
+# Most data are read before anybody wonders.
+SECONDS_BEFORE_READING = 2.0
 # What a run is made of, for a person.
 RUN_FILES = (
     "model.keras",
@@ -59,6 +62,24 @@ def progress(words, total=None):
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(words, total=total)
         yield lambda n, words=None: bar.update(task, advance=n, description=words)
+
+
+@contextlib.contextmanager
+def reading():
+    """Says that data are read, where nothing can move only if that takes long."""
+    words = "Reading data"
+    if sys.stderr.isatty():
+        with progress(words):
+            yield
+        return
+    line = [f"{words} ..."]
+    timer = threading.Timer(SECONDS_BEFORE_READING, click.echo, line, {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _Lines:

@@ -51,9 +51,7 @@ def metric_rows(metrics):
             rows.append((words, f"{metrics[name]:{digits}}{spread}", unit))
     if "marginal_log_likelihood" in metrics:
         draws = metrics["num_importance_samples"]
-        error = metrics["marginal_log_likelihood_standard_error"]
-        spread = "" if error is None else f" ± {error:.2f}"
-        value = f"{metrics['marginal_log_likelihood']:.2f}{spread}"
+        value = _with_error(metrics, "marginal_log_likelihood")
         rows.append((f"log p(x), {draws} draws", value, NATS))
         size = f"{metrics['effective_sample_size']:.1f} of {draws}"
         rows.append(("effective sample size", size, "draws"))
@@ -64,7 +62,9 @@ def metric_rows(metrics):
         value = f"{metrics['bits_per_dim']:.3f}"
         rows.append(("bits per dimension", value, "bits"))
     if "training_seconds" in metrics:
-        epochs = f"{metrics['epochs']} epochs, best {metrics['best_epoch']}"
+        number = metrics["epochs"]
+        word = "epoch" if number == 1 else "epochs"
+        epochs = f"{number} {word}, best {metrics['best_epoch']}"
         rows.append(("training", f"{metrics['training_seconds']:.1f}", f"s ({epochs})"))
     for name in GROUPS:
         if name in metrics:

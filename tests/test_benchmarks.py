@@ -10,6 +10,45 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
 @pytest.fixture(scope="module")
+def representations():
+    return runpy.run_path(str(FOLDER / "representations.py"))
+
+
+def test_labels_are_drawn_as_many_of_each_class(representations):
+    labels = np.random.default_rng(0).integers(0, 3, 100) * 2
+    rows = representations["draw"](labels, 5, seed=1)
+    assert len({*rows.tolist()}) == 15
+    assert np.bincount(labels[rows]).tolist() == [5, 0, 5, 0, 5]
+    np.testing.assert_array_equal(rows, representations["draw"](labels, 5, seed=1))
+    assert {*rows} != {*representations["draw"](labels, 5, seed=2)}
+
+
+def test_a_size_is_chosen_by_labelled_images_and_not_by_those_of_the_test(
+    representations,
+):
+    def readout(accuracy, cross_validated):
+        return {"accuracy": accuracy, "cross_validated": cross_validated}
+
+    found = {
+        "raw": readout(0.7, 0.6),
+        "pca_4": readout(0.9, 0.5),
+        "pca_8": readout(0.8, 0.55),
+        "vae_4": readout(0.85, 0.9),
+        "vae_8": readout(0.95, 0.8),
+    }
+    chosen = representations["chosen"]({"10": found})
+    assert chosen == {"10": {"raw": 0.7, "pca_8": 0.8, "vae_4": 0.85}}
+
+
+def test_a_mean_over_draws_has_a_deviation_but_for_one(representations):
+    summary = representations["summary"]
+    assert summary([0.5, 0.7]) == pytest.approx(
+        {"accuracy": 0.6, "standard_deviation": 0.02**0.5}
+    )
+    assert summary([0.5])["standard_deviation"] is None
+
+
+@pytest.fixture(scope="module")
 def who_wins():
     return runpy.run_path(str(FOLDER / "who_wins.py"))
 

@@ -1,4 +1,4 @@
-"""Answers that a VAE gives: anomalies, labels from few, and data in fewer bytes."""
+"""Answers that a VAE gives: anomalies, labels, codes, data in fewer bytes."""
 
 from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
 from keras_vae.applications.codecs import compressed_sizes
@@ -9,6 +9,7 @@ from keras_vae.applications.labeler import Labeler
 from keras_vae.applications.lossy_compressor import LossyCompressor
 from keras_vae.applications.outlier_estimator import VAEOutlierDetector
 from keras_vae.applications.scorer import scorer
+from keras_vae.applications.transformer import VAETransformer
 
 __all__ = [
     "AnomalyDetector",
@@ -17,6 +18,7 @@ __all__ = [
     "Labeler",
     "LossyCompressor",
     "VAEOutlierDetector",
+    "VAETransformer",
     "benjamini_hochberg",
     "compressed_sizes",
     "conformal_p_values",

@@ -1,23 +1,14 @@
 """Anomaly detection as an estimator of scikit-learn."""
 
-import keras
 import numpy as np
 import sklearn.base
 import sklearn.utils
 import sklearn.utils.validation
-import tensorflow as tf
 
-from keras_vae import layers, likelihoods, networks
+from keras_vae.applications import rows
 from keras_vae.applications.anomaly_detector import AnomalyDetector
 from keras_vae.applications.conformal import check_level, smallest_calibration_set
 from keras_vae.arguments import check_number
-from keras_vae.models import VAE
-
-# Items scored at a time, always as many: the last bits of a product of matrices depend
-# on their size, and an item should have one score whatever is asked for beside it.
-ROWS = 128
-# Fewer steps than these are done by the time that a graph of one is made.
-FEW_STEPS = 40
 
 
 class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
@@ -109,7 +100,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
             The estimator itself.
         """
         level = check_level(self.level)
-        X = self._validated(X, reset=True)
+        X = rows.validated(self, X, reset=True)
         random = sklearn.utils.check_random_state(self.random_state)
         if self.vae is None:
             order = random.permutation(len(X))
@@ -127,7 +118,7 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
     def score_samples(self, X):
         """Minus the anomaly score of rows X, float64 `(n,)`: lower is more abnormal."""
         sklearn.utils.validation.check_is_fitted(self)
-        return -self._scores(self._validated(X, reset=False)).astype("float64")
+        return -self._scores(rows.validated(self, X, reset=False)).astype("float64")
 
     def decision_function(self, X):
         """`score_samples(X) - offset_`, float64 `(n,)`: negative for outliers."""
@@ -140,11 +131,6 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
     def p_values(self, X):
         """How often a normal row has a score as high as that of rows X, `(n,)`."""
         return self.detector_.judge(-self.score_samples(X)).p_value
-
-    def _validated(self, X, reset):
-        return sklearn.utils.validation.validate_data(
-            self, X, reset=reset, dtype="float32", ensure_min_samples=2 if reset else 1
-        )
 
     def _num_calibration(self, num_rows, level):
         fraction = check_number("calibration_fraction", self.calibration_fraction)
@@ -165,33 +151,18 @@ class VAEOutlierDetector(sklearn.base.OutlierMixin, sklearn.base.BaseEstimator):
         return number
 
     def _train(self, x, seed):
-        scale = x.std(axis=0)
-        scale[scale < 1e-6 * np.maximum(1, np.abs(x).max(axis=0))] = 1
-        likelihood = likelihoods.Gaussian(scale="optimal", min_scale=0.01)
-        encoder, decoder = networks.dense(
-            x.shape[1:],
-            self.latent_dim,
-            likelihood,
+        return rows.train_vae(
+            x,
+            latent_dim=self.latent_dim,
             hidden_units=self.hidden_units,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
             seed=seed,
         )
-        vae = VAE(
-            encoder,
-            decoder,
-            likelihood=likelihood,
-            standardize=layers.Standardize(x.mean(axis=0), scale),
-            seed=seed,
-        )
-        batches = tf.data.Dataset.from_tensor_slices(x)
-        batches = batches.shuffle(len(x), seed=seed).batch(self.batch_size)
-        num_steps = self.epochs * -(-len(x) // self.batch_size)
-        optimizer = keras.optimizers.Adam(self.learning_rate)
-        vae.compile(optimizer, run_eagerly=num_steps < FEW_STEPS)
-        vae.fit(batches, epochs=self.epochs, shuffle=False, verbose=0)
-        return vae
 
     def _scores(self, x):
-        size = len(x)
-        rows = np.concatenate([x, np.repeat(x[:1], -size % ROWS, axis=0)])
-        batch_size = ROWS * max(1, self.detector_.num_samples)
-        return self.detector_.score(rows, batch_size)[:size]
+        draws = max(1, self.detector_.num_samples)
+        return rows.in_batches(
+            lambda x, items: self.detector_.score(x, items * draws), x
+        )

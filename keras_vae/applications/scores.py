@@ -53,10 +53,12 @@ def _summed(values):
 
 
 def squared_error(vae, inputs, draws):
+    """`sum_i (x_i - reconstruction_i)^2`, `(batch,)`; nothing is drawn."""
     return _summed(value_errors(vae, inputs))
 
 
 def relative_error(vae, inputs, draws):
+    """`squared_error / sqrt(sum_i x_i^2)`, `(batch,)`; nothing is drawn."""
     square = _summed(tf.square(target_of(inputs)))
     norm = tf.sqrt(tf.maximum(square, SMALLEST_SQUARE))
     return squared_error(vae, inputs, draws) / norm
@@ -67,22 +69,27 @@ def _terms(vae, inputs, draws):
 
 
 def reconstruction_loss(vae, inputs, draws):
+    """`-mean_k log p(x|z_k)`, nats, `(batch,)`."""
     return _terms(vae, inputs, draws).reconstruction_loss
 
 
 def negative_elbo(vae, inputs, draws):
+    """`-mean_k log p(x|z_k) + KL(q(z|x) || p(z))`, nats, `(batch,)`."""
     return -_terms(vae, inputs, draws).elbo
 
 
 def kl(vae, inputs, draws):
+    """`KL(q(z|x) || p(z))`, nats, `(batch,)`: estimated without a closed form."""
     return _terms(vae, inputs, draws).kl_loss
 
 
 def importance_weighted(vae, inputs, draws):
+    """`-log mean_k p(x|z_k) p(z_k) / q(z_k|x)`, nats, `(batch,)`: Burda (2016), 8."""
     return _negative_log_mean(_terms(vae, inputs, draws).log_weights)
 
 
 def reconstruction_probability(vae, inputs, draws):
+    """`-log mean_k p(x|z_k)`, nats, `(batch,)`: An & Cho (2015), algorithm 4."""
     return _negative_log_mean(_terms(vae, inputs, draws).log_likelihood)
 
 

@@ -116,7 +116,8 @@ def misfit(likelihood, x, name="x", start=0):
     if inside.all():
         return None
     x = np.asarray(x)
-    others = ", ".join(map(repr, suitable(x)))
+    others = [name for name in suitable(x) if name != likelihood.identifier]
+    others = ", ".join(map(repr, others))
     choose = f" Or choose another likelihood: {others}." if others else ""
     return (
         f"`{name}` should lie in the support of the likelihood "

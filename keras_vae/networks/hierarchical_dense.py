@@ -8,8 +8,7 @@ from keras_vae.layers import TopDown
 from keras_vae.networks.builder import Builder
 
 # Of the heads, as of a single level's. Vectors have few dimensions, and with heads a
-# tenth of that size little comes through the codes at first: after 600 batches of
-# MNIST two levels were 2 nats behind.
+# tenth of that size little comes through the codes at first.
 GAIN = 0.1
 
 

@@ -7,6 +7,8 @@ images, all others, series of up to 4 channels too, as values over their feature
 
 from keras_vae.plots.analogies import analogies
 from keras_vae.plots.anomalies import anomalies
+from keras_vae.plots.comparison import comparison
+from keras_vae.plots.compression_rates import compression_rates
 from keras_vae.plots.figure import Figure, save
 from keras_vae.plots.interpolation import interpolation
 from keras_vae.plots.latent_space import latent_space
@@ -21,6 +23,8 @@ __all__ = [
     "Traversal",
     "analogies",
     "anomalies",
+    "comparison",
+    "compression_rates",
     "interpolation",
     "latent_space",
     "rate_distortion",

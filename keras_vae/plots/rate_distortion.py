@@ -39,12 +39,25 @@ def rate_distortion(points):
     points = list(points)
     if not points:
         raise ValueError("`points` should hold one model at least. Received: none")
-    rate = np.array([point["rate"] for point in points], "float64")
-    distortion = np.array([point["distortion"] for point in points], "float64")
     figure = Figure(6.4, 4.8, layout="constrained")
     axes = figure.subplots()
-    for i, (point, x, y) in enumerate(zip(points, rate, distortion, strict=True)):
-        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+    draw_plane(axes, points, [color_and_marker(i) for i in range(len(points))])
+    tidy(axes)
+    legend_below(figure, axes)
+    return figure
+
+
+def color_and_marker(i):
+    """By which one of several models is known, in every panel of a figure."""
+    return COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+
+
+def draw_plane(axes, points, looks):
+    """Draws models on axes; `looks` are a colour and a marker of each."""
+    rate = np.array([point["rate"] for point in points], "float64")
+    distortion = np.array([point["distortion"] for point in points], "float64")
+    for point, x, y, look in zip(points, rate, distortion, looks, strict=True):
+        color, marker = look
         label = f"{point['model']}: ELBO {-(x + y):.1f}"
         axes.scatter(x, y, color=color, marker=marker, label=label, zorder=3)
     low_x, high_x = _room(rate)
@@ -57,9 +70,6 @@ def rate_distortion(points):
     axes.set_xlabel("rate: KL(q(z|x) ‖ p(z)), nats per example")
     axes.set_ylabel("distortion: −log p(x|z), nats per example")
     axes.set_title("Rate and distortion; on a dotted line the ELBO is the same")
-    tidy(axes)
-    legend_below(figure, axes)
-    return figure
 
 
 def _room(values):

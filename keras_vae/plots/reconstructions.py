@@ -18,7 +18,7 @@ from keras_vae.plots.inputs import data, take
 MAX_FEATURE_PANELS = 16
 
 
-def reconstructions(vae, x, num_examples=None, feature_names=None):
+def reconstructions(vae, x, num_examples=None, feature_names=None, reconstruction=None):
     """Draws examples and their reconstructions.
 
     Images are drawn in two rows, the originals above. Up to 16 features are drawn one
@@ -33,9 +33,14 @@ def reconstructions(vae, x, num_examples=None, feature_names=None):
         num_examples: Integer, how many to draw, from the first on. `None`: 10 images,
             6 examples of many features or 1,000 of few.
         feature_names: Names of the features of data that are no images.
+        reconstruction: Array of the shape of the data, to draw what came of the
+            examples elsewhere, in a compressor say; `None` asks the model.
 
     Returns:
         Figure.
+
+    Raises:
+        ValueError: If `reconstruction` has another shape than the data.
 
     Example:
 
@@ -49,7 +54,15 @@ def reconstructions(vae, x, num_examples=None, feature_names=None):
     images = are_images(vae.data_shape)
     usual = 10 if images else 1000 if few else 6
     inputs = take(x, slice(num_examples or usual))
-    x, decoded = data(inputs), vae.reconstruct(inputs)
+    if reconstruction is None:
+        x, decoded = data(inputs), vae.reconstruct(inputs)
+    else:
+        if np.shape(reconstruction) != np.shape(data(x)):
+            raise ValueError(
+                f"`reconstruction` should have the shape of `x`, {np.shape(data(x))}. "
+                f"Received: shape {np.shape(reconstruction)}"
+            )
+        x, decoded = data(inputs), np.asarray(reconstruction)[: len(data(inputs))]
     if images:
         return image_figure(
             np.concatenate([x, decoded]),

@@ -31,8 +31,9 @@ def fit_detector(
     """An `AnomalyDetector` from a run.
 
     Without `normal` all of the run's data are normal: its trained model is used, and
-    calibrated with a split that it was not trained on. (The best epoch was chosen by
-    the validation split: one choice of some tens, which its p-values do not notice.)
+    calibrated with a split that it was not trained on. The best epoch was chosen by the
+    validation split, which is therefore not wholly new to it: where the share of false
+    alarms has to hold to the letter, calibrate with data of your own.
 
     With `normal` a model with the run's settings is trained anew, on items of these
     labels alone: one that has seen the others reconstructs them too. A quarter of the

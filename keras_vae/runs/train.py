@@ -71,7 +71,8 @@ def train(
         if resume:
             done, asked = len(history), config["epochs"]
             more = "nothing is left to train" if done >= asked else f"on to {asked}"
-            say(f"{done} epochs of this run are done: {more}")
+            epochs, are = ("epoch", "is") if done == 1 else ("epochs", "are")
+            say(f"{done} {epochs} of this run {are} done: {more}")
         steps = data.train.steps_per_epoch(config["batch_size"])
         chosen_by = criterion(model, steps)
         recorder = RunRecorder(folder, config["patience"], history, *chosen_by)
@@ -255,11 +256,12 @@ def _resumed(folder, config, data):
         if len(history) < epochs:
             missing = [folder / "history.csv"]
     if missing:
+        done = max(epochs, len(history))
         raise ValueError(
-            f"The run at {folder} was trained for {max(epochs, len(history))} epochs, "
-            f"and {missing[0].name} does not hold them: which epoch was the best is "
-            "not known. Bring that file back, or start anew (--overwrite, "
-            "overwrite=True)."
+            f"The run at {folder} was trained for {done} "
+            f"{'epoch' if done == 1 else 'epochs'}, and {missing[0].name} does not "
+            "hold them: which epoch was the best is not known. Bring that file back, "
+            "or start anew (--overwrite, overwrite=True)."
         )
     return config, model, history[:epochs]
 

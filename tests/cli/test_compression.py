@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_vae import runs
+from keras_vae import plots, runs
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,48 @@ def test_lossy(call, run, tmp_path):
     x = runs.Run(run).dataset().test.x
     error = np.mean((np.load(output) / 255.0 - x) ** 2)
     assert f"mean squared error {error:.4g}" in result.stdout
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that a command would write."""
+    figures = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def test_a_figure_shows_the_rate_of_each_codec(call, binary, drawn, tmp_path):
+    path, figure = tmp_path / "x.kvae", tmp_path / "rates.png"
+    result = call("compress", binary, "--output", path, "--figure", figure)
+    assert result.exit_code == 0, result.output
+    assert str(figure) in result.stdout
+    (axes,) = drawn[0].axes
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    widths = dict(zip(names, (bar.get_width() for bar in axes.patches), strict=True))
+    assert {"keras_vae", "gzip", "bz2", "xz"} < {*names}
+    values = runs.Run(binary).dataset().test.x.size
+    assert widths["keras_vae"] == 8 * path.stat().st_size / values
+    for name, width in widths.items():  # what the table says
+        [row] = [line for line in result.stdout.splitlines() if f" {name} " in line]
+        assert f" {width:.4f} " in row
+    assert axes.get_xlabel() == "bits/pixel"
+    [bound] = [line for line in result.stdout.splitlines() if "-ELBO" in line]
+    assert f" {axes.lines[0].get_xdata()[0]:.4f} " in bound
+
+
+def test_a_figure_of_what_is_kept_shows_what_decompress_gives(
+    call, run, drawn, tmp_path
+):
+    path, output = tmp_path / "x.kvae", tmp_path / "x.npy"
+    arguments = ["--lossy", "3", "--output", path, "--figure", tmp_path / "x.pdf"]
+    result = call("compress", run, *arguments)
+    assert result.exit_code == 0, result.output
+    assert call("decompress", run, path, "--output", output).exit_code == 0
+    shown = [image.get_array() for image in drawn[0].axes[0].images]
+    images = np.load(output)[:10, ..., 0] / np.float32(255)
+    np.testing.assert_allclose(shown[len(shown) // 2 :], images)
+    result = call("compress", run, "--output", path, "--figure", tmp_path / "x.txt")
+    assert result.exit_code == 2 and "should end in one of .png" in result.stderr
 
 
 def test_grey_images_of_a_binary_model_are_refused(call, run, tmp_path):

@@ -44,7 +44,9 @@ def test_encode(call, run, vae, test_split, tmp_path):
     )
 
 
-def test_help_of_encode_names_the_columns_of_every_member(call):
+@pytest.fixture(scope="module")
+def members():
+    """A model of each kind of posterior, not trained, of images 4 x 4."""
     images = keras_vae.networks.quantized_convolutional((4, 4, 1), 2, filters=(4, 4))
     networks = keras_vae.networks.dense((4, 4, 1), 2, hidden_units=(4,))
     levels = keras_vae.networks.hierarchical_dense(
@@ -52,16 +54,42 @@ def test_help_of_encode_names_the_columns_of_every_member(call):
     )
     encoder = keras.Model(networks[0].input, networks[0].outputs[0])
     flow = keras_vae.layers.InverseAutoregressiveFlow(hidden_units=(4,))
-    members = [
+    return [
         keras_vae.VAE(*networks),
         keras_vae.VAE(*networks, flow=flow),
         keras_vae.HierarchicalVAE(*levels),
         keras_vae.Autoencoder(encoder, networks[1]),
         keras_vae.VQVAE(*images, quantizer=4),
     ]
+
+
+def test_help_of_encode_names_the_columns_of_every_member(call, members):
     words = call("encode", "--help").stdout.replace(",", " ").replace(";", " ").split()
     for vae in members:
         assert {*vae.posterior(tf.zeros((1, 4, 4, 1))).parameters} <= {*words}
+
+
+def test_encode_writes_a_column_for_each_number_of_any_member(call, members, tmp_path):
+    x = np.random.default_rng(0).uniform(size=(3, 4, 4, 1)).astype("float32")
+    np.savez(tmp_path / "x.npz", x_train=x, y_train=["a, b", "c", "a, b"])
+    for vae in members:
+        vae.save(tmp_path / "model.keras")
+        arguments = ["--input", tmp_path / "x.npz", "--output", tmp_path / "z.csv"]
+        result = call("encode", tmp_path / "model.keras", *arguments)
+        assert result.exit_code == 0, result.output
+        header, rows = read(tmp_path / "z.csv")
+        names = [*vae.posterior(tf.zeros((1, 4, 4, 1))).parameters]
+        parameters = dict(zip(names, vae.encode(x), strict=True))
+        flat = {name: np.reshape(array, (3, -1)) for name, array in parameters.items()}
+        expected = [f"{n}_{j}" for n in flat for j in range(flat[n].shape[1])]
+        assert header == [*expected, "label"]
+        assert [row[-1] for row in rows] == ["a, b", "c", "a, b"]
+        values = np.concatenate([*flat.values()], axis=1)
+        found = np.array([row[:-1] for row in rows], "float32")
+        np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-6)
+        # Integers are written as such.
+        codes = [j for j, name in enumerate(header) if name.startswith("codes")]
+        assert all(row[j].isdecimal() for row in rows for j in codes)
 
 
 def test_encode_carries_the_labels_of_a_table(call, table, tmp_path):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import keras_vae
-from keras_vae import runs
+from keras_vae import plots, runs
 from keras_vae.runs.writing import written
 from keras_vae_cli.measure import FIGURE_NAMES
 
@@ -42,6 +42,16 @@ def test_info_tells_of_a_run_that_is_to_replace_this_one(call, run, tmp_path):
         result = call("info", there)
     assert f"keras-vae train --output {there} --resume" in result.stdout
     assert "begun and is not complete" in result.stdout
+
+
+def test_info_of_a_run_of_one_epoch(call, run, tmp_path):
+    there = tmp_path / "run"
+    shutil.copytree(run, there)
+    config = json.loads((there / "config.json").read_text())
+    (there / "config.json").write_text(json.dumps({**config, "epochs": 1}))
+    lines = call("info", there).stdout.splitlines()
+    [line] = [line for line in lines if "of at most" in line]
+    assert line.split() == ["training", "2", "of", "at", "most", "1", "epoch"]
 
 
 def test_info_of_a_table_and_of_a_model_file(call, run, table):
@@ -113,7 +123,11 @@ def test_evaluate_measures_all_that_applies_and_keeps_it(
         assert words in result.stdout
     assert "Measuring samples" in result.stderr  # which takes its time
     # And beside another run.
-    table = tmp_path / "compared.csv"
+    table, drawn = tmp_path / "compared.csv", []
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
+    assert call("compare", there, run, "--output", tmp_path / "c.png").exit_code == 0
+    titles = [axes.get_title().split(":")[0] for axes in drawn[0].axes]
+    assert titles[1:] == ["Samples", "Samples", "Readout of labels"]
     result = call("compare", there, run, "--output", table)
     lines = [line for line in result.stdout.splitlines() if "linear readout" in line]
     assert len(lines) == 3
@@ -190,7 +204,7 @@ def test_runs_are_compared(call, run, tmp_path):
         json.dumps({n: v for n, v in metrics.items() if n not in ("elbo", "kl_loss")})
     )
     result = call("compare", other, "--output", tmp_path / "none.png")
-    assert result.exit_code == 2 and "no rate to draw" in result.stderr
+    assert result.exit_code == 2 and "has anything to draw" in result.stderr
     (other / "metrics.json").unlink()
     result = call("compare", run, other)
     assert result.exit_code == 2 and "it is no whole run" in result.stderr
@@ -215,6 +229,22 @@ def test_scores_are_those_of_each_example(call, run, tmp_path):
         np.testing.assert_allclose(arrays[name], scores[name], rtol=1e-5)
     metrics = json.loads((run / "metrics.json").read_text())
     assert table[:, 2].mean() == pytest.approx(metrics["elbo"], rel=1e-5)
+
+
+def test_examples_that_cannot_be_are_counted(call, run, tmp_path):
+    x = np.zeros((5, 8, 8, 1), "float32")
+    output = tmp_path / "s.csv"
+    arguments = ["--input", tmp_path / "x.npy", "--output", output]
+    np.save(tmp_path / "x.npy", x)
+    result = call("score", run, *arguments)
+    assert result.exit_code == 0 and "Warning" not in result.stderr
+    x[[2, 4], 3, 3] = 7.0
+    np.save(tmp_path / "x.npy", x)
+    result = call("score", run, *arguments)
+    assert result.exit_code == 0, result.output
+    said = "Warning: 2 of 5 examples have elbo -inf, the first is number 2"
+    assert said in result.stderr and "'bernoulli', takes [0, 1]" in result.stderr
+    assert np.isinf(pd.read_csv(output)["elbo"]).tolist() == [0, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("figure", FIGURE_NAMES)

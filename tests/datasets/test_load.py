@@ -18,7 +18,7 @@ def folder_of_images(folder):
 def test_it_is_public():
     assert keras_vae.datasets.load is load
     public = {"Dataset", "Split", "UnknownNameError", "check_same", "load"}
-    public |= {"SPRITE_FACTORS", "draw_sprites", "random_sprites"}
+    public |= {"KnownFactors", "SPRITE_FACTORS", "draw_sprites", "random_sprites"}
     assert set(keras_vae.datasets.__all__) == public
 
 

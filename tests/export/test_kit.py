@@ -29,7 +29,9 @@ import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
-from keras_vae import VAE, networks, noise
+from keras_vae import VAE, VQVAE, networks, noise
+from keras_vae.applications import AnomalyDetector
+from keras_vae.export.endpoints import exported_models
 from keras_vae.export.saved_model import export_saved_models
 from keras_vae.export.tflite import export_tflite
 from keras_vae_cli import main
@@ -211,6 +213,19 @@ def leaf(value, dtype):
 @pytest.fixture(scope="module")
 def fake(exported):
     return FakeServing(exported)
+
+
+@pytest.fixture(scope="module")
+def fake_scorer(vae, tmp_path_factory):
+    """The three models that a detector is exported as."""
+    x = np.random.default_rng(0).uniform(size=(30, *DATA_SHAPE)).astype("float32")
+    detector = AnomalyDetector(vae, level=0.1).calibrate(x)
+    folder = tmp_path_factory.mktemp("kit") / "scoring"
+    export_saved_models(detector, folder, max_batch_size=4)
+    about = json.loads((folder / "scorer/1/assets.extra/keras_vae.json").read_text())
+    known = {"score", "level", "threshold", "num_calibration"}
+    assert known <= {*about["anomaly_detector"]}  # as the page says
+    return FakeServing(folder)
 
 
 @pytest.fixture(scope="module")
@@ -735,17 +750,23 @@ def test_every_command_in_the_readme_can_be_given(tmp_path, monkeypatch):
         r"^keras-vae ([^#\n]+)|`keras-vae ([^`]+)`", README, re.MULTILINE
     )
     calls = [shlex.split(line or span) for line, span in calls]
-    assert {words[0] for words in calls} == {"export", "verify", "convert"}
+    assert {words[0] for words in calls} == {"export", "verify", "convert", "anomaly"}
     for name, *arguments in calls:
+        commands = main.commands
+        if name == "anomaly":
+            commands, (name, *arguments) = commands[name].commands, arguments
         if arguments:  # click raises what is wrong with them, and runs nothing
             Path(arguments[0]).mkdir(parents=True, exist_ok=True)
             for file in ("config.json", "model.keras"):  # it is a run
                 Path(arguments[0], file).touch()
-            main.commands[name].make_context(name, arguments)
+            commands[name].make_context(name, arguments)
 
 
-def test_the_table_of_signatures_is_that_of_the_export(fake):
+def test_the_table_of_signatures_is_that_of_the_export(fake, fake_scorer):
     words = {"n": None, "latent_dim": LATENT_DIM, "data_shape": DATA_SHAPE}
+    parts = networks.quantized_convolutional(DATA_SHAPE, LATENT_DIM, filters=(4, 4))
+    vqvae = VQVAE(*parts, quantizer=4)
+    words["latent_shape"] = vqvae.latent_shape
 
     def tensors(cell):
         return {
@@ -757,7 +778,7 @@ def test_the_table_of_signatures_is_that_of_the_export(fake):
         return {n: (t.dtype.name, tuple(t.shape)) for n, t in tensors.items()}
 
     table = {}
-    for row in re.findall(r"^\| (?:en|de)coder \|.*$", README, re.MULTILINE):
+    for row in re.findall(r"^\| (?:\w+coder|scorer) \|.*$", README, re.MULTILINE):
         model, signature, inputs, outputs = row.strip("| ").split(" | ")
         name = re.match(r"`(\w+)`", signature)[1]
         table[model, name] = tensors(inputs), tensors(outputs)
@@ -768,9 +789,13 @@ def test_the_table_of_signatures_is_that_of_the_export(fake):
             of_export(signature.structured_input_signature[1]),
             of_export(signature.structured_outputs),
         )
-        for model, loaded in fake.models.items()
+        for model, loaded in {**fake_scorer.models, **fake.models}.items()
         for name, signature in loaded.signatures.items()
     }
+    codes = exported_models(vqvae)["decoder"]["decode_codes"]
+    graph = tf.function(codes.function).get_concrete_function(codes.inputs)
+    outputs = of_export(graph.structured_outputs)
+    real["decoder", "decode_codes"] = of_export(codes.inputs), outputs
     assert table == real
 
 
@@ -785,7 +810,9 @@ def shape_of(value):
 
 
 @pytest.mark.parametrize(("path", "body", "answer"), REQUESTS)
-def test_the_requests_in_the_readme_are_answered_so(path, body, answer, fake):
+def test_the_requests_in_the_readme_are_answered_so(path, body, answer, request):
+    third = "/scorer/" in path
+    fake = request.getfixturevalue("fake_scorer" if third else "fake")
     image = json.dumps(np.full(DATA_SHAPE, 0.5).tolist())
     body, answer = (json.loads(t.replace("IMAGE", image)) for t in (body, answer))
 

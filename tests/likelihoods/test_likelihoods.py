@@ -390,6 +390,13 @@ def test_fitting_data_are_not_complained_of_and_the_first_example_is_named():
     assert "Mend: images / 255" in message
 
 
+def test_another_likelihood_is_another_one():
+    fewer = likelihoods.DiscretizedLogistic(levels=4)
+    message = likelihoods.misfit(fewer, np.array([[1 / 255]]))
+    others = message.split("another likelihood: ")[1]
+    assert "'bernoulli'" in others and f"'{fewer.identifier}'" not in others
+
+
 def test_levels_of_data_are_the_fewest():
     for levels in (3, 16, 17, 32, 255, 256):
         x = np.arange(levels, dtype="float32")[:, None] / np.float32(levels - 1)

@@ -79,13 +79,15 @@ MODELS = {
         True,
         ("loss", "covariance_penalty"),
     ),
-    "info": (member(keras_vae.InfoVAE), X, True, ("loss", "mmd")),
+    # Of the default weight the loss may be near 0, where a share of it says nothing.
+    "info": (member(keras_vae.InfoVAE, lambda_mmd=10.0), X, True, ("loss", "mmd")),
     "flow posterior and prior": (made.make_flows, X, True),
     "vamp": (made.make_vamp, X, True),
     "mixture of maps": (made.make_mixture, IMAGES, True),
     "flow of one's own": (variants.make_flow, X, True),
     "hierarchy of one's own": (variants.make_hierarchical, X, True),
-    "hierarchical": (make_hierarchical, X, True),
+    # The floor of `free_bits` is under the mean of a batch.
+    "hierarchical": (make_hierarchical, X, True, ("loss",)),
     "hierarchical maps": (make_hierarchical_maps, IMAGES, True),
     "vqvae": (make_vqvae, IMAGES, True),
     "semi-supervised": (

@@ -17,6 +17,10 @@ def test_the_names_are_there():
     version = f"Keras {keras.__version__}; the names were read in Keras 3.15"
     assert hasattr(keras.Model, "_maybe_symbolic_build"), version
     assert hasattr(keras.layers.Layer, "_clear_losses"), version
+    layer = keras.layers.Dense(2, activity_regularizer="l2")
+    assert layer._losses == [] and [*layer._flatten_layers()] == [layer], version
+    layer(np.ones((1, 3), "float32"))
+    assert len(layer._losses) == 1, version
     assert keras_private.CallContext(entry_layer=None).entry_layer is None, version
 
 

@@ -114,3 +114,18 @@ def test_small_images_keep_the_edges_of_their_pixels():
         images = data(4, (size, size))
         (axes,) = image_figure(images, 4, "title").axes
         assert {i.get_interpolation() for i in axes.images} == {interpolation}
+
+
+def test_what_came_of_the_examples_elsewhere_is_drawn(
+    image_vae, images, table_vae, table
+):
+    figure = plots.reconstructions(image_vae, images, 4, reconstruction=1 - images)
+    drawn = pictures(figure)
+    np.testing.assert_allclose(drawn[:4], images[:4, ..., 0])
+    np.testing.assert_allclose(drawn[4:], 1 - images[:4, ..., 0])
+    figure = plots.reconstructions(table_vae, table, reconstruction=2 * table)
+    for j, axes in enumerate(figure.axes):
+        offsets = axes.collections[0].get_offsets()
+        np.testing.assert_allclose(offsets[:, 1], 2 * table[:, j], rtol=1e-6)
+    with pytest.raises(ValueError, match="`reconstruction` should have the shape"):
+        plots.reconstructions(table_vae, table, reconstruction=table[:4])

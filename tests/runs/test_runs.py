@@ -309,7 +309,10 @@ def test_a_run_in_the_current_folder(tmp_path, monkeypatch):
     assert (tmp_path / "model.keras").exists()
     with pytest.raises(ValueError, match="you are in it.*cd .."):
         train("digits", ".", **SETTINGS, overwrite=True)
-    assert len(train(None, ".", resume=True, epochs=2).history) == 2
+    said = []
+    run = train(None, ".", resume=True, epochs=2, say=said.append)
+    assert len(run.history) == 2
+    assert "1 epoch of this run is done: on to 2" in said
 
 
 def test_what_is_read_and_built_is_said_before_training(tmp_path):

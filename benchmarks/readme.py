@@ -1,0 +1,251 @@
+"""Puts what the benchmarks wrote into the tables of README.md.
+
+    python benchmarks/readme.py
+
+Each table stands between `<!-- NAME: written by benchmarks/readme.py -->` and
+`<!-- end of NAME -->`, NAME among TABLES; the benchmarks call this when they have
+measured. No number is typed: the files are `benchmarks/mnist.json` and those in
+`benchmarks/results/`.
+"""
+
+import json
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+RESULTS = HERE / "results"
+
+
+def mnist():
+    """Runs of the command line on MNIST."""
+    report = read(HERE / "mnist.json")
+    rows = [
+        (
+            f"`{result['command'].split('mnist ')[1].removesuffix(' --seed 0')}`",
+            f"{result['elbo']:.2f} ± {result['elbo_standard_error']:.2f}",
+            f"{result['training_seconds']:.0f}",
+        )
+        for result in report["results"]
+    ]
+    yield f"Real MNIST, {described(report['machine'])}, seed 0; `benchmarks/mnist.py`:"
+    yield ""
+    yield from table(
+        "options of `keras-vae train --dataset mnist`",
+        "test ELBO, nats",
+        "training, s",
+        rows=rows,
+    )
+
+
+def published():
+    """Models of papers, row by row as far as they were measured."""
+    found = [read(path) for path in sorted(RESULTS.glob("published_*.json"))]
+    rows = [
+        (
+            result["model"],
+            f"{result['value']:.2f} ± {result['standard_error']:.2f}",
+            result["published"],
+            f"{result['goal']:.1f}{'' if result['reached'] else ', not reached'}",
+            f"{result['training_minutes']:.0f}",
+        )
+        for result in found
+    ]
+    if rows:
+        yield (
+            "-log p(x) of the 10,000 test images of dynamically binarized MNIST, by "
+            f"{found[0]['num_importance_samples']:,} draws; "
+            "`benchmarks/published.py ROW`:"
+        )
+        yield ""
+        yield from table(
+            "model", "nats", "published", "goal", "training, min", rows=rows
+        )
+
+
+def who_wins():
+    """Members of the family beside the plain VAE."""
+    entries = read(RESULTS / "who_wins.json")
+    models = {name: entry for name, entry in entries.items() if name != "beta_tc"}
+    if not models:
+        return
+    settings = next(iter(models.values()))["settings"]
+    rows = []
+    for name, entry in models.items():
+        difference = entry.get("difference_to_vae")
+        rows.append(
+            (
+                CONTESTANTS[name],
+                f"{entry['marginal_log_likelihood']:.2f} ± "
+                f"{entry['standard_error']:.2f}",
+                f"{difference['mean']:+.2f} ± {difference['standard_error']:.2f}"
+                if difference
+                else "",
+                f"{entry['training_minutes']:.0f}",
+            )
+        )
+    yield (
+        f"The same layers, epochs ({settings['epochs']}) and seed, log p(x) of "
+        f"{settings['num_test_images']:,} test images by "
+        f"{settings['num_importance_samples']:,} draws; `benchmarks/who_wins.py`:"
+    )
+    yield ""
+    yield from table(
+        "model", "log p(x), nats", "to the VAE, nats", "training, min", rows=rows
+    )
+    tc = entries.get("beta_tc")
+    if tc and tc["total_correlation_difference"] is not None:
+        yield ""
+        yield (
+            "At equal reconstruction the total correlation of `BetaTCVAE` is lower "
+            f"than that of a VAE with beta by {tc['total_correlation_difference']:.2f} "
+            f"± {tc['total_correlation_difference_standard_error']:.2f} nats."
+        )
+
+
+CONTESTANTS = {
+    "vae": "`VAE`",
+    "iwae": "`IWAE`, 5 draws",
+    "vamp": "`prior=VampPrior(200)`",
+    "two_layers": "`HierarchicalVAE`, two levels",
+    "flow": "`flow=InverseAutoregressiveFlow(4)`",
+}
+
+
+def anomaly():
+    """One digit is normal, the others are not."""
+    report = read(RESULTS / "anomaly.json")
+    if not report:
+        return
+    means = {k: v for k, v in report["mean_auc"].items() if isinstance(v, float)}
+    chosen = report["config"]["score"]
+    rows = [
+        (
+            name.replace("_", " ") + (" (chosen beforehand)" if name == chosen else ""),
+            f"{means[name]:.3f}",
+        )
+        for name in sorted(means, key=means.get, reverse=True)
+    ]
+    yield (
+        f"One digit of MNIST is normal, the rest are not: area under the ROC curve, "
+        f"mean over {report['num_digits']} digits (published: VAE 0.970, OCGAN 0.975); "
+        "`benchmarks/anomaly.py`:"
+    )
+    yield ""
+    yield from table("score or method", "mean AUC", rows=rows)
+
+
+def compression():
+    """Bits per pixel, all bytes of a file counted."""
+    report = read(RESULTS / "compression.json")
+    rows = []
+    for name in ("binarized", "grey"):
+        if name in report:
+            result = report[name]
+            others = sorted(
+                result["other_codecs_bits_per_pixel"].items(), key=lambda item: item[1]
+            )
+            best = ", ".join(f"{codec} {bits:.2f}" for codec, bits in others[:3])
+            rows.append(
+                (
+                    f"{name}, {result['num_examples']:,} images",
+                    f"{result['bits_per_pixel']:.3f}",
+                    f"{result['negative_elbo_bits_per_pixel']:.3f}",
+                    f"{result['goal']}{'' if result['reached'] else ', not reached'}",
+                    result["published"],
+                    best,
+                    f"{result['decompress_images_per_second']:.0f}",
+                )
+            )
+    if rows:
+        yield "Lossless, bits per pixel of MNIST; `benchmarks/compression.py`:"
+        yield ""
+        yield from table(
+            "test images",
+            "`Compressor`",
+            "-ELBO",
+            "goal",
+            "published",
+            "best of the others",
+            "images/s back",
+            rows=rows,
+        )
+
+
+def representations():
+    """What few labels read from codes, from components and from pixels."""
+    report = read(RESULTS / "representations.json")
+    if not report:
+        return
+    kinds = {"raw": "pixels", "pca": "principal components", "vae": "codes of a VAE"}
+    rows = []
+    for labels_a_class, best in report["chosen"].items():
+        found = report["readouts"][labels_a_class]
+        for name in sorted(best, key=best.get, reverse=True):
+            kind = kinds[name.split("_")[0]]
+            spread = found[name]["standard_deviation"]
+            rows.append(
+                (
+                    labels_a_class,
+                    f"{kind}, {found[name]['num_features']} numbers",
+                    f"{100 * best[name]:.1f}"
+                    + ("" if spread is None else f" ± {100 * spread:.1f}"),
+                )
+            )
+    yield (
+        f"Logistic regression on few labels of MNIST, {report['num_test_images']:,} "
+        f"test images, mean and standard deviation over {report['num_draws']} draws of "
+        "the labels; sizes chosen by cross-validation on them; "
+        "`benchmarks/representations.py`:"
+    )
+    yield ""
+    yield from table("labels a class", "read from", "accuracy, %", rows=rows)
+
+
+TABLES = {
+    "mnist": mnist,
+    "published": published,
+    "who_wins": who_wins,
+    "anomaly": anomaly,
+    "compression": compression,
+    "representations": representations,
+}
+
+
+def read(path):
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def described(machine):
+    return (
+        f"{machine['cores']} cores ({machine['architecture']}), Python "
+        f"{machine['python']}, TensorFlow {machine['tensorflow']}, Keras "
+        f"{machine['keras']}"
+    )
+
+
+def table(*heads, rows):
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def written(text):
+    """The text of README.md with the tables of what is measured now."""
+    for name, lines in TABLES.items():
+        begin = f"<!-- {name}: written by benchmarks/readme.py -->"
+        end = f"<!-- end of {name} -->"
+        content = "\n".join([begin, *lines(), end])
+        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+        text, count = re.subn(pattern, lambda _, new=content: new, text, flags=re.S)
+        assert count == 1, f"{README} has no place for {name}"
+    return text
+
+
+def main():
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
