@@ -1,23 +1,29 @@
 """Labels for all the data, from the labels of a few."""
 
-import hashlib
-import json
-from pathlib import Path
-
 import keras
 import numpy as np
 
-from keras_vae import files, likelihoods, networks
-from keras_vae.arguments import check_integer, check_number
+from keras_vae import likelihoods, networks
+from keras_vae.applications.model_folder import DAMAGES, ModelFolder
+from keras_vae.arguments import check_integer, check_integers, check_number
 from keras_vae.datasets import MixedBatches
-from keras_vae.distributions import Normal
-from keras_vae.models import SemiSupervisedVAE
-from keras_vae.models.loading import load_model
+from keras_vae.distributions import LOG_VAR_RANGE, Normal
+from keras_vae.models import VAE, SemiSupervisedVAE, checks
 from keras_vae.models.semi_supervised_vae import check_labels
-from keras_vae.version import __version__
 
-MODEL, CODES, SETTINGS = "model.keras", "codes.keras", "labeler.json"
-KIND = "labeler"
+FOLDER = ModelFolder("labeler", "labeler", "labeler.json", second="codes.keras")
+ARGUMENTS = (
+    "likelihood",
+    "standardize",
+    "latent_dim",
+    "hidden_units",
+    "alpha",
+    "labelled_share",
+    "batch_size",
+    "epochs",
+    "learning_rate",
+    "seed",
+)
 
 
 class Labeler:
@@ -82,16 +88,22 @@ class Labeler:
         learning_rate=1e-3,
         seed=0,
     ):
+        if vae is not None and not isinstance(vae, VAE):
+            raise ValueError(
+                "`vae` should be a trained keras_vae.VAE or None. Received: "
+                f"vae={vae!r}"
+            )
         if vae is not None and len(vae.input_specs) > 1:
             raise ValueError(
-                "`vae` should take x alone. Received: a model that takes "
+                "`vae` should take x alone: new examples have nothing beside it. "
+                f"Received: a {type(vae).__name__} that takes "
                 f"{', '.join(vae.input_specs)}"
             )
         self.vae = vae
         self.likelihood = likelihood
         self.standardize = standardize
         self.latent_dim = check_integer("latent_dim", latent_dim, minimum=1)
-        self.hidden_units = tuple(hidden_units)
+        self.hidden_units = check_integers("hidden_units", hidden_units)
         self.alpha = check_number("alpha", alpha, minimum=0.0)
         self.labelled_share = labelled_share
         self.batch_size = check_integer("batch_size", batch_size, minimum=2)
@@ -114,22 +126,10 @@ class Labeler:
             The labeler itself.
         """
         x, labels = np.asarray(x), np.asarray(labels)
-        if num_classes is None:
-            num_classes = int(labels.max(initial=-1)) + 1
-        if num_classes < 2:
-            raise ValueError(
-                "`labels` should be of two classes or more. Received: labels of "
-                f"{num_classes}"
-            )
-        if labels.min() < -1 or labels.max() >= num_classes:
-            raise ValueError(
-                f"`labels` should be from 0 to {num_classes - 1}, or -1 where there is "
-                f"none. Received: {labels.min()} to {labels.max()}"
-            )
-        check_labels(labels, num_classes)
+        num_classes = _check_classes(labels, num_classes)
         x, deviation = self._codes(x) if self.vae is not None else (x, None)
         batches = MixedBatches(
-            x,
+            checks.as_floats(x),
             labels,
             min(self.batch_size, len(x)),
             self.labelled_share,
@@ -150,12 +150,22 @@ class Labeler:
         return self
 
     def _build(self, x, num_classes):
-        likelihood, standardize = likelihoods.get(self.likelihood), self.standardize
-        if self.vae is not None:
+        """M2 of these data, or of these codes."""
+        if self.vae is None:
+            # Of its own: training changes the state of a likelihood.
+            given = keras.saving.serialize_keras_object(
+                likelihoods.get(self.likelihood)
+            )
+            likelihood, standardize = likelihoods.get(given), self.standardize
+        else:
             # Of codes of unlike spread: some latent dimensions say nothing of x.
             likelihood = likelihoods.Gaussian(scale="learned_per_output")
             standardize = None
-        seen = x if standardize is None else standardize(x)
+        seen = x if standardize is None else np.asarray(standardize(x))
+        checks.check_finite("x", seen)
+        message = likelihoods.misfit(likelihood, seen)
+        if message is not None:
+            raise ValueError(message)
         parts = networks.dense(
             x.shape[1:],
             self.latent_dim,
@@ -181,7 +191,7 @@ class Labeler:
         z = self.vae.codes(x).reshape(len(x), -1)
         if type(self.vae.posterior(self.vae.prepare(x[:1]))) is not Normal:
             return z, None
-        log_var = np.clip(parameters[1], -30, 20).reshape(z.shape)
+        log_var = np.clip(parameters[1], *LOG_VAR_RANGE).reshape(z.shape)
         return z, np.exp(log_var / 2)
 
     def predict_proba(self, x, batch_size=512):
@@ -266,70 +276,69 @@ class Labeler:
         return self.model
 
     def save(self, directory):
-        """Writes a folder: the models and what is known of them, nothing pickled.
+        """Saves the trained labeler to a folder: its models and its settings.
+
+        ```
+        directory/
+          model.keras        labeler.json        codes.keras: the `vae`, if there is one
+        ```
+
+        Nothing is pickled. The folder appears whole or not at all; an earlier labeler
+        there is replaced, other files in its folder stay.
 
         Args:
-            directory: Path of a folder that is new, or an earlier labeler's.
+            directory: Path of the folder.
+
+        Raises:
+            FileExistsError: If it holds something that is no labeler.
         """
-        model, directory = self._fitted(), Path(directory)
-        if directory.exists() and any(directory.iterdir()) and not _is_ours(directory):
-            raise FileExistsError(
-                "`directory` should be new, empty, or that of an earlier labeler. "
-                f"Received: {str(directory)!r}, which holds something else"
-            )
-        with files.staged(directory.absolute(), replace=True) as staging:
-            model.save(staging / MODEL)
-            if self.vae is not None:
-                self.vae.save(staging / CODES)
-            names = [MODEL] + ([CODES] if self.vae is not None else [])
-            about = {
-                "keras_vae": __version__,
-                "kind": KIND,
-                "label_names": self.label_names,
-                "sha256": {name: _digest(staging / name) for name in names},
-            }
-            files.write_json(staging / SETTINGS, about)
+        settings = {name: getattr(self, name) for name in ARGUMENTS}
+        about = {
+            "settings": keras.saving.serialize_keras_object(settings),
+            "label_names": self.label_names,
+        }
+        FOLDER.write(directory, self._fitted(), about, second=self.vae)
 
     @classmethod
     def load(cls, directory):
-        """What `save` wrote.
+        """Loads what `save` wrote.
 
         Args:
             directory: Path of the folder.
 
         Returns:
-            `Labeler`, to predict with.
+            The trained `Labeler`.
 
         Raises:
-            ValueError: If it is none, or damaged.
+            ValueError: If there is none, or a file of it is damaged or is not the one
+                that was saved with the others.
         """
-        directory = Path(directory)
-        if not _is_ours(directory):
+        model, about, _, vae = FOLDER.read(directory, ("settings", "label_names"))
+        try:
+            settings = keras.saving.deserialize_keras_object(about["settings"])
+            labeler = cls(vae, **settings)
+        except DAMAGES as error:
             raise ValueError(
-                f"{directory} is no labeler: it has no readable {SETTINGS}."
-            )
-        about = json.loads((directory / SETTINGS).read_text())
-        models = {}
-        for name, digest in about["sha256"].items():
-            path = directory / name
-            if not path.is_file() or _digest(path) != digest:
-                raise ValueError(
-                    f"{path} is not the file that was saved with {SETTINGS}: it is "
-                    "damaged, or of another labeler."
-                )
-            models[name] = load_model(path)
-        labeler = cls(models.get(CODES))
-        labeler.model, labeler.label_names = models[MODEL], about["label_names"]
+                f"The settings of the labeler at {directory} are damaged "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        labeler.model, labeler.label_names = model, about["label_names"]
         return labeler
 
 
-def _is_ours(directory):
-    try:
-        about = json.loads((directory / SETTINGS).read_text())
-    except (OSError, ValueError):
-        return False
-    return isinstance(about, dict) and about.get("kind") == KIND
-
-
-def _digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _check_classes(labels, num_classes):
+    """The number of classes: as given, or as many as the labels say."""
+    if labels.dtype.kind not in "iu":
+        raise ValueError(
+            "`labels` should be integers from 0, -1 where there is none. Received: "
+            f"dtype {labels.dtype}"
+        )
+    if num_classes is None:
+        num_classes = int(labels.max(initial=-1)) + 1
+    if num_classes < 2:
+        raise ValueError(
+            "`labels` should be of two classes or more. Received: labels of "
+            f"{num_classes}"
+        )
+    check_labels(labels, num_classes)
+    return num_classes

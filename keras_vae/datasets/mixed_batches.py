@@ -73,6 +73,7 @@ class MixedBatches(keras.utils.PyDataset):
             )
         self.seed = check_integer("seed", seed, minimum=0)
         self.epoch = check_integer("first_epoch", first_epoch, minimum=0)
+        self._orders = {}
         self.labelled = np.flatnonzero(self.labels >= 0)
         self.others = np.flatnonzero(self.labels < 0)
         for rows, words in ((self.labelled, "a label"), (self.others, "no label, -1")):
@@ -115,7 +116,12 @@ class MixedBatches(keras.utils.PyDataset):
         self.epoch += 1
 
     def _shuffled(self, rows, use, turn):
-        return np.random.default_rng([self.seed, use, turn]).permutation(rows)
+        # All batches of an epoch ask for the same order: the last of each is kept.
+        kept, order = self._orders.get(use, (None, None))
+        if kept != turn:
+            order = np.random.default_rng([self.seed, use, turn]).permutation(rows)
+            self._orders[use] = turn, order
+        return order
 
 
 def hide_labels(labels, num_labels, seed=0):
