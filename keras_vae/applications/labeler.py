@@ -153,10 +153,9 @@ class Labeler:
         """M2 of these data, or of these codes."""
         if self.vae is None:
             # Of its own: training changes the state of a likelihood.
-            given = keras.saving.serialize_keras_object(
-                likelihoods.get(self.likelihood)
-            )
-            likelihood, standardize = likelihoods.get(given), self.standardize
+            given = likelihoods.get(self.likelihood)
+            likelihood = likelihoods.get(keras.saving.serialize_keras_object(given))
+            standardize = self.standardize
         else:
             # Of codes of unlike spread: some latent dimensions say nothing of x.
             likelihood = likelihoods.Gaussian(scale="learned_per_output")

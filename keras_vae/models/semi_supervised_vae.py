@@ -426,8 +426,8 @@ def check_labels(labels, num_classes):
     outside = labels[(labels < NO_LABEL) | (labels >= num_classes)]
     if len(outside):
         raise ValueError(
-            f"`labels` should be from 0 to {num_classes - 1}, or {NO_LABEL} where there "
-            f"is none. Received: {outside[0]}"
+            f"`labels` should be from 0 to {num_classes - 1}, or {NO_LABEL} where "
+            f"there is none. Received: {outside[0]}"
         )
     found, counts = np.unique(labels[labels != NO_LABEL], return_counts=True)
     missing = sorted({*range(num_classes)} - {*found.tolist()})
