@@ -7,6 +7,7 @@ import click
 from keras_vae_cli import report
 from keras_vae_cli.options import (
     FIGURES,
+    Application,
     DataSource,
     ModelPath,
     Name,
@@ -23,6 +24,7 @@ from keras_vae_cli.options import (
 # Rows of the figure.
 NUM_ANALOGIES = 8
 NONE = "-1"
+LABELER = Application("a labeler", "labeler", "labeler.json")
 
 
 @click.command(
@@ -99,7 +101,8 @@ def label(model, source, label_column, data_dir, num_labels, output, save, **opt
     if label_column is not None and source is None:
         raise click.UsageError("--label-column is of --input.")
     if save is not None:
-        check_folder(save.absolute())
+        check_folder(save.absolute(), "--save")
+        LABELER.check_place(save, "--save")
     opened = open_model(model)
     with report.progress("Labelling"):
         found = opened.keras_vae.runs.label(

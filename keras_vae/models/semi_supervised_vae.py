@@ -338,14 +338,21 @@ class SemiSupervisedVAE(ConditionalVAE):
         return super().fit(batches, None, None, *args, **{**kwargs, "shuffle": False})
 
     def decode(self, z, batch_size=128, **conditions):
-        return super().decode(z, batch_size, **_known(conditions))
+        self._check_known(conditions)
+        return super().decode(z, batch_size, **conditions)
 
-    def sample_batches(
-        self, num_samples, seed=None, batch_size=128, draws=False, **conditions
-    ):
-        return super().sample_batches(
-            num_samples, seed, batch_size, draws, **_known(conditions)
-        )
+    def sample_batches(self, *args, **kwargs):
+        self._check_known(kwargs)
+        return super().sample_batches(*args, **kwargs)
+
+    def _check_known(self, given):
+        """Raises if a label is none where there is no x that would say which one."""
+        [name] = self.conditions
+        if np.any(np.asarray(given.get(name, 0)) == NO_LABEL):
+            raise ValueError(
+                f"`{name}` should be a class: without x nothing says which one a label "
+                f"of {NO_LABEL} may be. Received: {name}={NO_LABEL}"
+            )
 
     def predict_proba(self, x, batch_size=128):
         """Probabilities of the classes, q(y|x).
@@ -445,17 +452,6 @@ def check_labels(labels, num_classes):
 
 def _probabilities(vae, x):
     return vae.probabilities(x)
-
-
-def _known(conditions):
-    """Conditions of which each label is a class."""
-    for name, values in conditions.items():
-        if np.any(np.asarray(values) == NO_LABEL):
-            raise ValueError(
-                f"`{name}` should be a class: without x nothing says which one a label "
-                f"of {NO_LABEL} may be. Received: {name}={NO_LABEL}"
-            )
-    return conditions
 
 
 def _dense(data_shape, num_classes, hidden_units, seed):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from keras_vae import evaluation, runs
-from keras_vae.applications import Labeler
+from keras_vae.applications import Labeler, detector_files, labeler
 from keras_vae.datasets import hide_labels
+from keras_vae_cli.anomaly import DETECTOR
+from keras_vae_cli.label import LABELER
 
 
 def read(path):
@@ -128,6 +130,14 @@ def test_a_table_with_missing_labels(call, table, tmp_path):
             "should be the directory of a run",
         ),
         (["{run}", "--num-labels", "0", "--output", "p.csv"], "--num-labels"),
+        (
+            ["{run}", "--num-labels", "9", "--output", "p.csv", "--save", "{run}"],
+            "holds something else than a labeler",
+        ),
+        (
+            ["{run}", "--num-labels=9", "--output=p.csv", "--save={run}/model.keras/l"],
+            "for --save",
+        ),
         (["{run}", "--on", "code", "--output", "p.csv"], "Did you mean 'codes'?"),
     ],
 )
@@ -152,3 +162,10 @@ def test_too_few_labels_are_told_in_one_line(call, run, tmp_path):
     result = call("label", run, "--num-labels", 5, "--output", tmp_path / "p.csv")
     assert result.exit_code == 1
     assert "--num-labels should be 10 or more" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("known", "folder"), [(LABELER, labeler.FOLDER), (DETECTOR, detector_files.FOLDER)]
+)
+def test_folders_are_known_by_what_the_package_writes(known, folder):
+    assert (known.kind, known.settings) == (folder.kind, folder.settings)
