@@ -202,6 +202,56 @@ def representations():
     yield from table("labels a class", "read from", "accuracy, %", rows=rows)
 
 
+def few_labels():
+    """Test error with few labels, of M1+M2 and of what is beside it."""
+    report = read(RESULTS / "few_labels.json")
+    rows = []
+    for num_labels, methods in report.get("summary", {}).items():
+        published = report["published"].get(num_labels, {})
+        for method in sorted(methods, key=lambda name: methods[name]["error_mean"]):
+            found = methods[method]
+            spread, goal = found["error_standard_deviation"], found.get("goal")
+            rows.append(
+                (
+                    num_labels,
+                    METHODS[method],
+                    f"{found['error_mean']:.2f}"
+                    + ("" if spread is None else f" ± {spread:.2f}"),
+                    str(published.get(method, "")),
+                    ""
+                    if goal is None
+                    else f"{goal}{'' if found['goal_reached'] else ', not reached'}",
+                    f"{found['ece_mean']:.3f}",
+                )
+            )
+    if not rows:
+        return
+    yield (
+        "Few labels of MNIST, equally many of each digit, and all training images "
+        "without: error on the 10,000 test images, mean and standard deviation over "
+        f"{report['config']['choices']} choices of the labels; "
+        "`benchmarks/few_labels.py`:"
+    )
+    yield ""
+    yield from table(
+        "labels",
+        "method",
+        "error, %",
+        "published",
+        "goal",
+        "calibration error",
+        rows=rows,
+    )
+
+
+METHODS = {
+    "m1_m2": "`Labeler(vae)`, M1+M2",
+    "m2": "`Labeler()`, M2",
+    "logistic_pixels": "logistic regression, pixels",
+    "logistic_codes": "logistic regression, codes",
+    "self_training_pixels": "self-training of it, pixels",
+    "self_training_codes": "self-training of it, codes",
+}
 TABLES = {
     "mnist": mnist,
     "published": published,
@@ -209,6 +259,7 @@ TABLES = {
     "anomaly": anomaly,
     "compression": compression,
     "representations": representations,
+    "few_labels": few_labels,
 }
 
 

@@ -50,6 +50,7 @@ from keras_vae.models import (
     FactorVAE,
     HierarchicalVAE,
     InfoVAE,
+    SemiSupervisedVAE,
 )
 from keras_vae.runs import load
 from keras_vae.version import __version__
@@ -66,6 +67,7 @@ __all__ = [
     "HierarchicalVAE",
     "InfoVAE",
     "Sampling",
+    "SemiSupervisedVAE",
     "__version__",
     "applications",
     "callbacks",

@@ -15,6 +15,7 @@ from keras_vae_cli.anomaly import anomaly
 from keras_vae_cli.compression import compress, decompress
 from keras_vae_cli.export_run import convert, export, verify
 from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
+from keras_vae_cli.label import label
 from keras_vae_cli.measure import compare, evaluate, info, plot, score
 from keras_vae_cli.options import Commands, debug_option
 from keras_vae_cli.train import train
@@ -23,7 +24,7 @@ SECTIONS = {
     "Train": (train,),
     "Look": (info, evaluate, compare, score, plot),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
-    "Apply": (anomaly, compress, decompress),
+    "Apply": (anomaly, label, compress, decompress),
     "Ship": (export, convert, verify),
 }
 

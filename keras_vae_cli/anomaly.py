@@ -1,6 +1,5 @@
 """`keras-vae anomaly fit | score | export`: which items a model does not expect."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from keras_vae_cli import report
 from keras_vae_cli.options import (
     FIGURES,
+    Application,
     Commands,
     Name,
     Share,
@@ -38,7 +38,7 @@ SCORES = (
     "likelihood_regret",
     "kl",
 )
-SETTINGS = "detector.json"
+DETECTOR = Application("a detector", "anomaly_detector", "detector.json")
 
 level_option = click.option(
     "--level",
@@ -126,7 +126,7 @@ def fit(model, source, data_dir, split, normal, output, **options):
             "--normal trains a model anew, with the settings of a run: name the "
             "directory of one."
         )
-    _check_place(output)
+    DETECTOR.check_place(output)
     options["level"] = 0.05 if options["level"] is None else options["level"]
     opened = open_model(model)
     data, arguments = None, {}
@@ -257,23 +257,6 @@ def export(model, detector, output):
     click.echo(f"Next:\n  keras-vae verify {output}")
 
 
-def _is_detector(path):
-    try:
-        about = json.loads((path / SETTINGS).read_text())
-    except (OSError, ValueError):
-        return False
-    return isinstance(about, dict) and about.get("kind") == "anomaly_detector"
-
-
-def _check_place(output):
-    """Refuses to replace a folder that holds something else, before work begins."""
-    if output.is_dir() and any(output.iterdir()) and not _is_detector(output):
-        raise click.BadParameter(
-            f"{output} holds something else than a detector, and is left as it is.",
-            param_hint="--output",
-        )
-
-
 def _detector_of(model, detector):
     """The folder of a detector, found without TensorFlow."""
     if detector is None:
@@ -285,10 +268,11 @@ def _detector_of(model, detector):
                 f"The run at {model} has no detector yet. Make one: keras-vae anomaly "
                 f"fit {model}"
             )
-    if not _is_detector(detector):
+    if not DETECTOR.is_at(detector):
         what = f"there is no {detector}.{nearest(detector)}"
         if detector.exists():
-            what = f"{detector} is no detector: it has no readable {SETTINGS}."
+            missing = f"it has no readable {DETECTOR.settings}"
+            what = f"{detector} is no detector: {missing}."
         raise click.BadParameter(what, param_hint="--detector")
     return detector
 

@@ -5,8 +5,10 @@ is imported.
 """
 
 import difflib
+import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -310,14 +312,45 @@ def output_option(*suffixes, required=True, name="--output", what="File to write
     )
 
 
-def check_folder(folder):
+def check_folder(folder, option="--output"):
     """Raises unless files could be written to a folder, which need not be there."""
     there = next(p for p in (folder, *folder.parents) if p.exists())
     if not there.is_dir():
-        raise click.BadParameter(f"{there} is not a folder.", param_hint="--output")
+        raise click.BadParameter(f"{there} is not a folder.", param_hint=option)
     if not os.access(there, os.W_OK):
         message = f"the folder {there} cannot be written to."
-        raise click.BadParameter(message, param_hint="--output")
+        raise click.BadParameter(message, param_hint=option)
+
+
+class Application(NamedTuple):
+    """What the folder of an application is known by, without TensorFlow.
+
+    Attributes:
+        noun: What people call it, `"a detector"`.
+        kind: What its settings say that it is.
+        settings: Name of the file of its settings.
+    """
+
+    noun: str
+    kind: str
+    settings: str
+
+    def is_at(self, folder):
+        """Whether there is one."""
+        try:
+            about = json.loads((folder / self.settings).read_text())
+        except (OSError, ValueError):
+            return False
+        return isinstance(about, dict) and about.get("kind") == self.kind
+
+    def check_place(self, folder, option="--output"):
+        """Raises where its folder would replace something else."""
+        if folder.is_dir() and any(folder.iterdir()) and not self.is_at(folder):
+            raise click.BadParameter(
+                f"{folder} holds something else than {self.noun}, and is left as it "
+                "is.",
+                param_hint=option,
+            )
 
 
 def check_input(model, source):

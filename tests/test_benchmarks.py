@@ -100,3 +100,21 @@ def test_total_correlations_are_compared_at_equal_reconstruction(who_wins):
     assert result["total_correlation_difference_standard_error"] == pytest.approx(error)
     apart = compare(base, curve([(100, 0.0, 0.1), (110, 0.0, 0.1)]))
     assert apart["total_correlation_difference"] is None
+
+
+def test_errors_of_few_labels_are_means_over_choices(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)  # of what lies beside it
+    few_labels = runpy.run_path(str(FOLDER / "few_labels.py"))
+    errors = [3.0, 3.5, 2.5]
+    choices = {
+        str(i): {"m1_m2": {"error": error, "ece": 0.01 * i, "minutes": 1}}
+        for i, error in enumerate(errors)
+    }
+    choices["0"]["m2"] = {"error": 12.0, "ece": 0.1, "minutes": 1}
+    result = few_labels["summary"]({"100": choices, "1000": {}})
+    found = result["100"]["m1_m2"]
+    assert found["error_mean"] == pytest.approx(3.0)
+    assert found["error_standard_deviation"] == pytest.approx(0.5)
+    assert found["ece_mean"] == pytest.approx(0.01) and found["choices"] == 3
+    assert found["goal_reached"] and result["1000"] == {}
+    assert result["100"]["m2"]["error_standard_deviation"] is None

@@ -1,10 +1,11 @@
-"""Answers that a trained VAE gives: anomalies, codes, data in fewer bytes."""
+"""Answers that a VAE gives: anomalies, labels, codes, data in fewer bytes."""
 
 from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
 from keras_vae.applications.codecs import compressed_sizes
 from keras_vae.applications.compressor import Compressor
 from keras_vae.applications.conformal import benjamini_hochberg, conformal_p_values
 from keras_vae.applications.decompression import decompress
+from keras_vae.applications.labeler import Labeler
 from keras_vae.applications.lossy_compressor import LossyCompressor
 from keras_vae.applications.outlier_estimator import VAEOutlierDetector
 from keras_vae.applications.scorer import scorer
@@ -14,6 +15,7 @@ __all__ = [
     "AnomalyDetector",
     "Compressor",
     "Detection",
+    "Labeler",
     "LossyCompressor",
     "VAEOutlierDetector",
     "VAETransformer",

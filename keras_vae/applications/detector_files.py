@@ -22,7 +22,7 @@ def save(detector, directory):
 
 def read(directory):
     """What `save` wrote: model, arguments by name, normal labels, calibration."""
-    vae, about, arrays = FOLDER.read(directory, (*ARGUMENTS, "normal_labels"))
+    vae, about, arrays, _ = FOLDER.read(directory, (*ARGUMENTS, "normal_labels"))
     normal = about.pop("normal_labels")
     try:
         return vae, about, normal, arrays["scores"]

@@ -1,4 +1,4 @@
-"""The folder of an application: a model, what belongs to it, and digests of both."""
+"""The folder of an application: a model, what belongs to it, and digests of all."""
 
 import hashlib
 import json
@@ -34,14 +34,16 @@ class ModelFolder(NamedTuple):
         noun: What people call it, `"detector"`.
         settings: Name of the file of its settings, JSON.
         arrays: Name of the file of its arrays, `.npz`, or `None`.
+        second: Name of the file of a second model that it may have, or `None`.
     """
 
     kind: str
     noun: str
     settings: str
     arrays: str | None = None
+    second: str | None = None
 
-    def write(self, directory, vae, about, arrays=None):
+    def write(self, directory, vae, about, arrays=None, second=None):
         """Writes a folder, whole or not at all.
 
         Args:
@@ -50,6 +52,7 @@ class ModelFolder(NamedTuple):
             vae: `keras_vae.VAE`.
             about: Dictionary for the settings.
             arrays: Dictionary of arrays, if the kind has any.
+            second: `keras_vae.VAE` or `None`, the second model.
 
         Raises:
             FileExistsError: If the folder holds something else.
@@ -59,15 +62,19 @@ class ModelFolder(NamedTuple):
             vae.save(staging / MODEL)
             if self.arrays is not None:
                 np.savez(staging / self.arrays, **arrays)
+            saved = self._contents
+            if second is not None:
+                second.save(staging / self.second)
+                saved = [*saved, self.second]
             about = {
                 "keras_vae": __version__,
                 "kind": self.kind,
                 **about,
-                "sha256": {name: _digest(staging / name) for name in self._contents},
+                "sha256": {name: _digest(staging / name) for name in saved},
             }
             files.write_json(staging / self.settings, about)
             if directory.is_dir():
-                ours = {*self._contents, self.settings}
+                ours = {*self._contents, self.second, self.settings}
                 kept = [p for p in files.inside(directory) if p.as_posix() not in ours]
                 files.carry_over(directory, staging, kept)
 
@@ -79,8 +86,8 @@ class ModelFolder(NamedTuple):
             names: What the settings have to have.
 
         Returns:
-            The `VAE`, a dictionary of the settings by these names, and one of the
-            arrays.
+            The `VAE`, a dictionary of the settings by these names, one of the arrays,
+            and the second model or `None`.
 
         Raises:
             ValueError: If there is none, or a file of it is damaged or is not the one
@@ -100,7 +107,10 @@ class ModelFolder(NamedTuple):
             )
         about = json.loads(path.read_text())
         try:
-            digests = {name: str(about["sha256"][name]) for name in self._contents}
+            saved = self._contents
+            if self.second in about["sha256"]:
+                saved = [*saved, self.second]
+            digests = {name: str(about["sha256"][name]) for name in saved}
             settings = {name: about[name] for name in names}
         except DAMAGES as error:
             raise ValueError(f"{path} is damaged: it has no {error}") from error
@@ -112,7 +122,9 @@ class ModelFolder(NamedTuple):
                     f"{directory / name} is not the file that was saved with "
                     f"{self.settings}: it is damaged, or of another {self.noun}."
                 )
-        return load_model(directory / MODEL), settings, self._read_arrays(directory)
+        second = load_model(directory / self.second) if self.second in digests else None
+        arrays = self._read_arrays(directory)
+        return load_model(directory / MODEL), settings, arrays, second
 
     def check_directory(self, directory):
         """Returns a folder that may be written: new, empty, or an earlier one's."""

@@ -242,7 +242,7 @@ class VAETransformer(
             ValueError: If there is none, or a file of it is damaged or is not the one
                 that was saved with the others.
         """
-        vae, about, _ = FOLDER.read(directory, SETTINGS)
+        vae, about, *_ = FOLDER.read(directory, SETTINGS)
         try:
             settings = keras.saving.deserialize_keras_object(about["settings"])
             settings["hidden_units"] = tuple(settings["hidden_units"])  # not JSON's

@@ -10,6 +10,7 @@ from keras_vae.datasets.description import check_like, check_same
 from keras_vae.datasets.images import LARGEST_SIDE, load_folder
 from keras_vae.datasets.images import SUFFIXES as IMAGE_SUFFIXES
 from keras_vae.datasets.letters import load_letters
+from keras_vae.datasets.mixed_batches import MixedBatches, hide_labels
 from keras_vae.datasets.sprites import (
     SPRITE_FACTORS,
     draw_sprites,
@@ -23,10 +24,12 @@ __all__ = [
     "SPRITE_FACTORS",
     "Dataset",
     "KnownFactors",
+    "MixedBatches",
     "Split",
     "UnknownNameError",
     "check_same",
     "draw_sprites",
+    "hide_labels",
     "load",
     "random_sprites",
 ]
@@ -46,6 +49,7 @@ def load(
     seed=0,
     memory_limit=2**30,
     like=None,
+    missing_labels=None,
 ):
     """Loads a data set by its name, or from a folder or file.
 
@@ -101,6 +105,8 @@ def load(
         like: The `description` of other data, that a model was trained with: these are
             read as those were (size, channels, kind, labels), the columns of a table
             are matched by name and brought into the same order.
+        missing_labels: Whether rows of a `.csv` file may lack their label; that is then
+            `"-1"`.
 
     Returns:
         A `Dataset`.
@@ -140,6 +146,7 @@ def load(
         "kind": kind,
         "array": array,
         "label_column": label_column,
+        "missing_labels": missing_labels,
     }
     for argument, value in given.items():
         if value is not None and argument not in ARGUMENTS.get(form, ()):
@@ -180,7 +187,7 @@ READ_LIKE = ("folder", ".csv", ".npz")  # what may have labels or named columns
 ARGUMENTS = {
     "name": ("image_size",),
     "folder": ("image_size", "channels"),
-    ".csv": ("label_column",),
+    ".csv": ("label_column", "missing_labels"),
     ".npy": ("kind",),
     ".npz": ("kind", "array", "label_column"),
 }

@@ -18,12 +18,16 @@ MAX_COLUMNS = 100_000
 # What programs call a column that is no measurement: it numbers or names the rows.
 # pandas' own has no name.
 INDEX_NAMES = ("", "index", "id", "unnamed: 0")
+# What a missing label is taken for, where there may be some.
+NO_LABEL = "-1"
 LABEL_NAMES = ("label", "labels", "class", "target", "y", "species", "category")
 FEWEST_COUNTED = 10  # rows, from which on a column that counts them is no accident
 MOST_LABELS = 100
 
 
-def load_csv(path, fractions, seed, memory_limit, label_column, like):
+def load_csv(
+    path, fractions, seed, memory_limit, label_column, like, missing_labels=None
+):
     """A table; one too large for memory is kept as float32 in a temporary file.
 
     The delimiter is the most frequent of comma, semicolon and tab in the first line,
@@ -33,7 +37,7 @@ def load_csv(path, fractions, seed, memory_limit, label_column, like):
     """
     origin = file_origin(path, dtype="float32")
     try:
-        table = _Table(path, label_column, like)
+        table = _Table(path, label_column, like, missing_labels)
         x, value_range = table.read(memory_limit)
         if like is None and table.leave_out_counted():
             x, value_range = table.read(memory_limit)
@@ -72,8 +76,9 @@ class _Table:
         left_out: Places of the columns that count the rows, or are called so.
     """
 
-    def __init__(self, path, label_column, like):
+    def __init__(self, path, label_column, like, missing_labels=None):
         self.path = path
+        self._missing_labels = missing_labels
         self._is_new = like is not None
         with open(path, encoding="utf-8-sig") as file:
             first = next((line for line in file if line.strip()), "")
@@ -221,9 +226,10 @@ class _Table:
         if num_rows == 0:
             raise ValueError(f"{self.path} is empty: it has a header and no rows.")
         if "" in self._label_codes:
-            if not self._is_new or len(self._label_codes) > 1:
+            if self._is_new and len(self._label_codes) == 1:
+                self.label = None  # new data need not have labels
+            elif not self._missing_labels:
                 raise self._fault(label=self.label)
-            self.label = None  # new data need not have labels
         self._counts &= num_rows >= FEWEST_COUNTED
         shape = (num_rows, len(self.features))
         if spool.tell() > memory_limit:
@@ -351,7 +357,7 @@ class _Table:
 
     def labels(self):
         """The label of each row read: numbers if all of them are, else strings."""
-        texts = np.array(list(self._label_codes))
+        texts = np.array([text or NO_LABEL for text in self._label_codes])
         if all(map(_is_number, texts)):
             texts = texts.astype("float64")
         return texts[np.concatenate(self._row_codes)]

@@ -1,5 +1,6 @@
 """Evaluation: how good a trained VAE is, in numbers."""
 
+from keras_vae.evaluation.calibration import calibration_error
 from keras_vae.evaluation.collapse import active_units, describe_activity
 from keras_vae.evaluation.disentanglement import (
     DCI,
@@ -35,6 +36,7 @@ __all__ = [
     "Features",
     "active_units",
     "bits_per_dim",
+    "calibration_error",
     "dci",
     "density_coverage",
     "describe_activity",

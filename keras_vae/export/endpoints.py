@@ -15,7 +15,7 @@ from PIL import Image
 
 from keras_vae import noise
 from keras_vae.export import images
-from keras_vae.models import VQVAE
+from keras_vae.models import VQVAE, SemiSupervisedVAE
 from keras_vae.models.float32 import float32_copy
 from keras_vae.version import __version__
 
@@ -73,6 +73,8 @@ def exported_models(vae):
     | decoder | `decode_uint8` | `z` float32 | `reconstruction` uint8 (images) |
     | decoder | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
     | decoder | `decode_codes` | `codes` int32 (`VQVAE`) | `reconstruction` |
+    | classifier | `classify` | `x` (`SemiSupervisedVAE`) | `probabilities` |
+    | classifier | `classify_uint8`, `classify_bytes` | as the encoder's | the same |
 
     The conditions that the encoder or the decoder takes are further inputs of all its
     endpoints. A draw depends on its row of `seed` alone: `vae.sample(n, seed=s)` is the
@@ -115,6 +117,15 @@ def _(vae):
     return {
         "encoder": by_name(_encoder(vae)),
         "decoder": by_name([*_decoder(vae), _decode_codes(vae)]),
+    }
+
+
+@exported_models.register(SemiSupervisedVAE)
+def _(vae):
+    return {
+        "encoder": by_name(_encoder(vae)),
+        "decoder": by_name(map(functools.partial(_of_classes, vae), _decoder(vae))),
+        "classifier": by_name(with_images(vae, _classify(vae))),
     }
 
 
@@ -370,6 +381,35 @@ def _decode_codes(vae):
         examples,
         portable=True,
     )
+
+
+def _classify(vae):
+    """The probabilities of the classes, from x alone."""
+
+    def reference(inputs):
+        return {"probabilities": vae.predict_proba(inputs["x"])}
+
+    return Endpoint(
+        "classify",
+        lambda inputs: {"probabilities": vae.probabilities(inputs["x"])},
+        {"x": tf.TensorSpec((None, *vae.data_shape), tf.float32)},
+        reference,
+        lambda data, seeds: {"x": data["x"]},
+        portable=True,
+    )
+
+
+def _of_classes(vae, endpoint):
+    """An endpoint that decodes, tried with classes: of no label the predicted one."""
+    [name] = vae.conditions
+
+    def examples(data, seeds):
+        labels = np.asarray(data[name])
+        if np.any(labels < 0):
+            labels = np.where(labels < 0, vae.predict_labels(data["x"]), labels)
+        return endpoint.examples({**data, name: labels.astype("int32")}, seeds)
+
+    return endpoint._replace(examples=examples)
 
 
 def _posterior_draws(vae, inputs, seeds):

@@ -9,6 +9,7 @@ from keras_vae.models.factor_vae import FactorVAE
 from keras_vae.models.hierarchical_vae import HierarchicalVAE
 from keras_vae.models.info_vae import InfoVAE
 from keras_vae.models.iwae import IWAE
+from keras_vae.models.semi_supervised_vae import SemiSupervisedVAE
 from keras_vae.models.vae import VAE
 from keras_vae.models.vqvae import VQVAE
 
@@ -24,4 +25,5 @@ __all__ = [
     "FactorVAE",
     "HierarchicalVAE",
     "InfoVAE",
+    "SemiSupervisedVAE",
 ]

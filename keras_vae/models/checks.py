@@ -138,7 +138,7 @@ def check_array(name, x, vae, support=False):
     check_dtype(name, x.dtype, is_binary=x.dtype == np.uint8 and x.max() <= 1)
     for start in range(0, len(x), ROWS_AT_A_TIME):
         part = x[start : start + ROWS_AT_A_TIME]
-        _check_finite(name, part, start)
+        check_finite(name, part, start)
         if support:
             _check_support(name, part, start, vae)
     return x
@@ -210,13 +210,14 @@ def _check_further(name, values, spec, num_rows, vae):
             f"`{name}` should have shape {(num_rows, *row)}, a row for each example. "
             f"Received: shape {values.shape}"
         )
-    _check_finite(name, values, 0)
+    check_finite(name, values, 0)
     vae.check_condition(name, values)
     values = values.astype(spec.dtype.as_numpy_dtype)
     return values
 
 
-def _check_finite(name, part, start):
+def check_finite(name, part, start=0):
+    """Raises unless all values are finite; row 0 is the data's row `start`."""
     if part.dtype.kind in "biu" or np.isfinite(part).all():
         return
     bad = np.argwhere(~np.isfinite(part))[0]
@@ -318,7 +319,7 @@ def batches_of(name, x, vae, batch_size, support=False):
         batch = batch[0] if isinstance(batch, list | tuple) else batch
         batch = _single(check_inputs(batch, vae.input_specs))
         main = batch["x"] if isinstance(batch, dict) else batch
-        _check_finite(name, main.numpy(), start)
+        check_finite(name, main.numpy(), start)
         if support:
             _check_support(name, main.numpy(), start, vae)
         for key, values in batch.items() if isinstance(batch, dict) else ():

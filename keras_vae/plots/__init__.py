@@ -5,6 +5,7 @@ state alone. Data of shape (height, width) or (height, width, 1, 3 or 4) are dra
 images, all others, series of up to 4 channels too, as values over their features.
 """
 
+from keras_vae.plots.analogies import analogies
 from keras_vae.plots.anomalies import anomalies
 from keras_vae.plots.comparison import comparison
 from keras_vae.plots.compression_rates import compression_rates
@@ -20,6 +21,7 @@ from keras_vae.plots.traversals import Traversal, traversals, traverse
 __all__ = [
     "Figure",
     "Traversal",
+    "analogies",
     "anomalies",
     "comparison",
     "compression_rates",

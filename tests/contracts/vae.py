@@ -80,7 +80,8 @@ def _main(x):
 
 
 def _conditions(vae, x):
-    return {name: x[name] for name in vae.decoder_conditions}
+    # -1, a label that is not known, is none to draw from.
+    return {name: np.maximum(x[name], 0) for name in vae.decoder_conditions}
 
 
 def _dataset(*data):

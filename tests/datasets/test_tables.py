@@ -95,6 +95,19 @@ def test_a_row_without_its_label_is_named(csv, row, message, is_new):
         load(path, **options)
 
 
+def test_labels_may_be_missing_where_that_is_asked_for(csv):
+    options = {"label_column": "kind", **NO_SPLIT}
+    path = csv("a,b,kind\n1,2,cat\n3,4, \n5,6,ant\n")
+    data = load(path, missing_labels=True, **options)
+    assert data.label_names == ("-1", "ant", "cat")
+    assert data.train.labels.tolist() == [2, 0, 1]
+    numbers = csv("a,b,kind\n1,2,10\n3,4,\n5,6,9\n")
+    data = load(numbers, missing_labels=True, **options)
+    assert data.label_names == ("-1", "9", "10")
+    with pytest.raises(ValueError, match="`missing_labels` does not apply"):
+        load("digits", missing_labels=True)
+
+
 def test_new_data_need_not_have_labels_in_their_column(csv):
     labelled = csv("a,b,kind\n1,2,cat\n3,4,ant\n", "labelled.csv")
     whole = load(labelled, label_column="kind", **NO_SPLIT)

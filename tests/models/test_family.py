@@ -90,6 +90,16 @@ MODELS = {
     "hierarchical": (make_hierarchical, X, True, ("loss",)),
     "hierarchical maps": (make_hierarchical_maps, IMAGES, True),
     "vqvae": (make_vqvae, IMAGES, True),
+    "semi-supervised": (
+        member(
+            keras_vae.SemiSupervisedVAE,
+            condition_dim=3,
+            num_classes=3,
+            hidden_units=(8,),
+        ),
+        # -1 of every other one: known, unknown, ...
+        {"x": X, "condition": np.where(np.arange(40) % 2, np.arange(40) % 3, -1)},
+    ),
 }
 PRIORS = {
     "standard_normal": (priors.StandardNormal, (3,), None),
