@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.arguments import check_integers, check_number
+from keras_vae.models import keras_private
 from keras_vae.models.vae import VAE
 
 _USE = 2  # what the seeds of its permutations are for
@@ -122,6 +123,7 @@ class FactorVAE(VAE):
                 "`discriminator_optimizer` should be an optimizer of its own. "
                 "Received: the same object as `optimizer`"
             )
+        keras_private.fuse_adam(discriminator_optimizer)
         # Built, with the other one, by what the next line calls.
         self.discriminator_optimizer = discriminator_optimizer
         super().compile(optimizer, loss, **kwargs)

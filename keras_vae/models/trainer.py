@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae.models import checks, data_forms
+from keras_vae.models import checks, data_forms, keras_private
 from keras_vae.models.steps import Steps
 from keras_vae.models.training_guard import TrainingGuard
 
@@ -54,6 +54,7 @@ class Trainer(Steps):
         self._compiled_metrics.plain = _metrics(metrics)
         self._compiled_metrics.weighted = _metrics(weighted_metrics)
         super().compile(optimizer=optimizer, **kwargs)
+        keras_private.fuse_adam(self.optimizer)
         self.build_optimizer()
 
     def get_compile_config(self):

@@ -73,7 +73,7 @@ def _compiled(make, optimizer=None, **compile_arguments):
 
 
 @contextlib.contextmanager
-def _put_back(vae):
+def put_back(vae):
     """Leaves a model as it was."""
     variables = [*vae.variables, *vae.optimizer_variables]
     start = [variable.numpy() for variable in variables]
@@ -173,7 +173,7 @@ def _check_forms_of_data(vae, x):
 
     def train(forms):
         for form in forms:
-            with _put_back(vae):
+            with put_back(vae):
                 history = vae.fit(**form, verbose=0).history
                 assert set(history) == {"loss", *vae.MEASURES, "mse"}
                 assert int(vae.step) == len(parts)
@@ -217,7 +217,7 @@ def _check_compiled_ways(vae, make, x):
     """
 
     def results(vae, x):
-        with _put_back(vae):
+        with put_back(vae):
             logs = vae.evaluate(x, **IN_BATCHES, return_dict=True)
             vae.fit(x, **IN_ORDER)
             return logs, _flat(vae)

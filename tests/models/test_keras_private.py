@@ -24,6 +24,47 @@ def test_the_names_are_there():
     assert keras_private.CallContext(entry_layer=None).entry_layer is None, version
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.Adam(0.1, 0.8, 0.95, 1e-2, clipnorm=1.0),
+        lambda: keras.optimizers.AdamW(0.1, weight_decay=0.3),
+        lambda: keras.optimizers.Adam(0.1, amsgrad=True),
+        lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 5)),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.1)),
+    ],
+    ids=["adam", "decay", "amsgrad", "schedule", "scaled"],
+)
+def test_a_fused_adam_updates_as_that_of_keras(make, jit_compile, sparse):
+    rows = tf.constant([2, 0])
+    results, operators = [], []
+    for fuse in (keras_private.fuse_adam, lambda optimizer: None):
+        variable = keras.Variable(np.linspace(-1, 1, 12).reshape(3, 4))
+        optimizer = make()
+        config = optimizer.get_config()
+        fuse(optimizer)
+        optimizer.build([variable])
+
+        @tf.function(jit_compile=jit_compile)
+        def step(scale, optimizer=optimizer, variable=variable):
+            gradient = scale * tf.sin(variable.value)
+            if sparse:
+                gradient = tf.IndexedSlices(tf.gather(gradient, rows), rows, (3, 4))
+            optimizer.apply([gradient], [variable])
+
+        for scale in (1.0, -30.0, 0.0, 2.0):
+            step(tf.constant(scale))
+        results.append([np.array(v) for v in (variable, *optimizer.variables)])
+        graph = step.get_concrete_function(tf.constant(1.0)).graph
+        operators.append(len(graph.as_graph_def().node))
+        assert optimizer.get_config() == config
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(results[0][0] - np.linspace(-1, 1, 12).reshape(3, 4)).max() > 0.05
+
+
 def make_vae(cls=keras_vae.VAE, **arguments):
     x = keras.Input((6,))
     hidden = keras.layers.Dense(4, activity_regularizer="l2")(x)
