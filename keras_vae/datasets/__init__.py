@@ -16,6 +16,7 @@ from keras_vae.datasets.sprites import (
     load_sprites,
     random_sprites,
 )
+from keras_vae.datasets.table_schema import TableSchema
 from keras_vae.datasets.tables import load_csv
 from keras_vae.datasets.tfds import UnknownNameError, is_tfds_name, load_tfds
 
@@ -24,6 +25,7 @@ __all__ = [
     "Dataset",
     "KnownFactors",
     "Split",
+    "TableSchema",
     "UnknownNameError",
     "check_same",
     "draw_sprites",
