@@ -1,4 +1,4 @@
-"""One column of a table: what it holds, how it becomes numbers, and how it comes back."""
+"""One column of a table: what it holds, how it becomes numbers and comes back."""
 
 from typing import NamedTuple
 
@@ -123,7 +123,7 @@ class Column(NamedTuple):
     def specification(self):
         """What the model is told of each of its values of x: a list of dictionaries.
 
-        It is what `keras_vae.likelihoods.Columns` takes.
+        Strings are not in it: the model has numbers alone.
         """
         if not self.is_modelled:
             return []
@@ -196,7 +196,7 @@ class Column(NamedTuple):
         return np.stack(parts, axis=1).astype("float32")
 
     def numbers(self, series, source="the data"):
-        """float64 `(n,)` of a numeric column, dates as days or seconds; NaN: missing."""
+        """float64 `(n,)` of a numeric column; dates are days or seconds, NaN missing."""
         try:
             if self.kind != "date":
                 values = pandas.to_numeric(series).to_numpy("float64", na_value=np.nan)

@@ -4,9 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 FAR = 1e30  # beyond any value: what fills up the rows of an array
-DISCRETE = {"name", "values", "frequencies", "nominal"}
-CELLS = {"name", "edges", "places", "step", "counts", "low", "high"}
-CELLS |= {"scale", "outside"}
 
 
 class ColumnTables:
@@ -15,7 +12,8 @@ class ColumnTables:
     Discrete columns have a list of values; the others, numbers, have cells.
 
     Args:
-        columns: List of dictionaries, `TableSchema.specification()`.
+        columns: List of dictionaries: what each value of x is, as
+            `TableSchema.specification()` says it.
 
     Attributes:
         columns: The list.
@@ -31,13 +29,10 @@ class ColumnTables:
         places: float32 `(num_numbers, most_cells + 1)`, the places of the edges, the
             outermost ones a little further out than the others; filled up by the last.
         num_cells: int32 `(num_numbers,)`.
-
-    Raises:
-        ValueError: If `columns` is no such list.
     """
 
     def __init__(self, columns):
-        self.columns = check_columns(columns)
+        self.columns = columns
         is_discrete = np.array(["values" in column for column in columns])
         self.discrete = np.flatnonzero(is_discrete).astype("int32")
         self.numbers = np.flatnonzero(~is_discrete).astype("int32")
@@ -107,23 +102,6 @@ class ColumnTables:
         """
         first = np.arange(len(table), dtype="int32") * table.shape[1]
         return tf.gather(table.reshape(-1), cells + first)
-
-
-def check_columns(columns):
-    """Returns what describes columns, or says what is wrong with it."""
-    valid = isinstance(columns, list | tuple) and len(columns) > 0
-    valid = valid and all(
-        isinstance(column, dict)
-        and (column.keys() >= DISCRETE or column.keys() >= CELLS)
-        for column in columns
-    )
-    if not valid:
-        raise ValueError(
-            "`columns` should be a list of what each value of x is, as "
-            "`TableSchema.specification()` gives it. Received: "
-            f"columns={str(columns)[:200]}"
-        )
-    return list(columns)
 
 
 def _outer_places(places):

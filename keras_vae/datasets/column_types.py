@@ -125,9 +125,7 @@ def _numeric_kind(series, present, kind):
 def _of_numbers(found, series, present, seen, kind, place):
     values, seen = (part.to_numpy("float64") for part in (present, seen))
     if not np.isfinite(values).all():
-        raise ValueError(
-            f"{place}: expected finite numbers. Received: infinity"
-        )
+        raise ValueError(f"{place}: expected finite numbers. Received: infinity")
     whole = bool(np.all(values == np.round(values)))
     distinct = np.unique(values)
     complete = len(present) == len(series)

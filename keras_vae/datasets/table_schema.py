@@ -112,7 +112,7 @@ class TableSchema:
         """What the model is told of each value of x: a list of dictionaries.
 
         Returns:
-            What `keras_vae.likelihoods.Columns` takes.
+            What the model's own arrays are made of.
         """
         return [each for column in self.columns for each in column.specification()]
 
@@ -255,6 +255,18 @@ class TableSchema:
 
     __repr__ = __str__
     __hash__ = None
+
+
+def as_schema(schema):
+    """A `TableSchema`, given as it is or as JSON holds it."""
+    if isinstance(schema, TableSchema):
+        return schema
+    if isinstance(schema, dict):
+        return TableSchema.from_json(schema)
+    raise ValueError(
+        "`schema` should be a keras_vae.datasets.TableSchema, or what its to_json() "
+        f"gives. Received: {schema!r}"
+    )
 
 
 def check_frame(frame, source="the table"):

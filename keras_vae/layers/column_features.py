@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae.datasets.column_tables import ColumnTables
+from keras_vae.datasets.table_schema import as_schema
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -22,8 +23,7 @@ class ColumnFeatures(keras.layers.Layer):
     is built of operators that TFLite has built in.
 
     Args:
-        columns: List of dictionaries, what each value of x is:
-            `keras_vae.datasets.TableSchema.specification()`.
+        schema: `keras_vae.datasets.TableSchema`, or what its `to_json` gives.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -34,27 +34,26 @@ class ColumnFeatures(keras.layers.Layer):
         as it has values.
 
     Raises:
-        ValueError: If `columns` is no such list.
+        ValueError: If `schema` is neither.
 
     Example:
 
-    >>> layer = ColumnFeatures([
-    ...     {"name": "sex", "values": [0, 1], "frequencies": [0.5, 0.5],
-    ...      "nominal": True},
-    ...     {"name": "age", "edges": [0, 30, 60], "places": [0.0], "step": 1.0,
-    ...      "counts": True, "low": 1, "high": 59, "scale": 10.0, "outside": 0.01}])
-    >>> layer(np.array([[1.0, 45.0]])).numpy().tolist()
-    [[0.0, 1.0, 0.25]]
+    >>> frame = pandas.DataFrame({"age": range(0, 300, 3), "sex": ["f", "m"] * 50})
+    >>> schema = TableSchema.find(frame, kinds={"age": "count"})
+    >>> x = schema.encode(frame[50:51])
+    >>> x.tolist(), ColumnFeatures(schema)(x).numpy().round(2).tolist()
+    ([[150.0, 0.0]], [[1.0, 0.0, 0.0]])
 
     Reference:
         Beasley, Erickson & Allison, "Rank-Based Inverse Normal Transformations are
         Increasingly Used, But are They Merited?" (2009), for the normal scores.
     """
 
-    def __init__(self, columns, **kwargs):
+    def __init__(self, schema, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        self.tables = ColumnTables(columns)
+        self.schema = as_schema(schema)
+        self.tables = ColumnTables(self.schema.specification())
         self.built = True
 
     def call(self, x):
@@ -85,4 +84,4 @@ class ColumnFeatures(keras.layers.Layer):
         return (*input_shape[:-1], width)
 
     def get_config(self):
-        return {**super().get_config(), "columns": self.tables.columns}
+        return {**super().get_config(), "schema": self.schema.to_json()}

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_vae import noise
 from keras_vae.arguments import check_integer
 from keras_vae.datasets.column_tables import ColumnTables
+from keras_vae.datasets.table_schema import as_schema
 from keras_vae.likelihoods.base import Likelihood, float32_parameters, noise_like
 from keras_vae.likelihoods.soft_bound import soft_bound
 from keras_vae.likelihoods.support import Support
@@ -26,9 +27,9 @@ class ColumnValues(Support):
 
     Example:
 
-    >>> str(ColumnValues(ColumnTables([{"name": "b", "values": [0, 1],
-    ...     "frequencies": [0.5, 0.5], "nominal": True}])))
-    'the values of the columns: b'
+    >>> schema = TableSchema.find(pandas.DataFrame({"sex": ["f", "m"] * 10}))
+    >>> str(Columns(schema).support)
+    'the values of the columns: sex'
     """
 
     kind = "columns"
@@ -87,8 +88,8 @@ class Columns(Likelihood):
     3 * num_components parameters for each number, and one for each value of the others.
 
     Args:
-        columns: List of dictionaries, what each value of x is:
-            `keras_vae.datasets.TableSchema.specification()`.
+        schema: `keras_vae.datasets.TableSchema` of the rows, or what its `to_json`
+            gives.
         num_components: Integer, logistic distributions in the mixture of a number.
         name: Name of the layer.
         trainable: Without effect: there are no weights.
@@ -98,8 +99,8 @@ class Columns(Likelihood):
 
     Example:
 
-    >>> likelihood = Columns([{"name": "sex", "values": [0, 1], "nominal": True,
-    ...     "frequencies": [0.5, 0.5]}])
+    >>> frame = pandas.DataFrame({"sex": ["f", "m"] * 10})
+    >>> likelihood = Columns(TableSchema.find(frame))
     >>> likelihood.parameter_shape((1,))
     (2,)
     >>> round(float(likelihood.log_prob([[1.0]], [[0.0, 0.0]])[0]), 4)
@@ -113,9 +114,10 @@ class Columns(Likelihood):
 
     identifier = "columns"
 
-    def __init__(self, columns, num_components=5, **kwargs):
+    def __init__(self, schema, num_components=5, **kwargs):
         super().__init__(**kwargs)
-        self.tables = ColumnTables(columns)
+        self.schema = as_schema(schema)
+        self.tables = ColumnTables(self.schema.specification())
         self.columns = self.tables.columns
         self.num_components = check_integer("num_components", num_components, minimum=1)
         self.support = ColumnValues(self.tables)
@@ -156,7 +158,7 @@ class Columns(Likelihood):
     def get_config(self):
         return {
             **super().get_config(),
-            "columns": self.columns,
+            "schema": self.schema.to_json(),
             "num_components": self.num_components,
         }
 
@@ -177,7 +179,7 @@ class Columns(Likelihood):
         if tuple(data_shape) != (len(self.columns),):
             raise ValueError(
                 f"`data_shape` should be ({len(self.columns)},), a value for each of "
-                f"`columns`. Received: data_shape={tuple(data_shape)}"
+                f"`schema`. Received: data_shape={tuple(data_shape)}"
             )
         return (self.num_parameters,)
 
@@ -195,8 +197,8 @@ class Columns(Likelihood):
 
         Example:
 
-        >>> likelihood = Columns([{"name": "sex", "values": [0, 1], "nominal": True,
-        ...     "frequencies": [0.5, 0.5]}])
+        >>> frame = pandas.DataFrame({"sex": ["f", "m"] * 10})
+        >>> likelihood = Columns(TableSchema.find(frame))
         >>> likelihood.probabilities([[0.0, 0.0]], 0).numpy().tolist()
         [[0.5, 0.5]]
         """
@@ -229,7 +231,7 @@ class Columns(Likelihood):
         if not x.shape.is_compatible_with(zeros.shape):
             raise ValueError(
                 f"`x` should have shape {tuple(zeros.shape)}, a value for each of "
-                f"`columns`. Received: x.shape={tuple(x.shape)}"
+                f"`schema`. Received: x.shape={tuple(x.shape)}"
             )
         inside = self.support.contains(x)
         x = tf.raw_ops.Select(condition=inside, x=x, y=zeros)
@@ -375,7 +377,7 @@ class Columns(Likelihood):
         """Decoder output bias with which p(x|z) is the distribution of each column.
 
         Args:
-            data_mean: Without effect: `columns` say more of the data.
+            data_mean: Without effect: `schema` says more of the data.
 
         Returns:
             float32 array `(num_parameters,)`: categories have their frequencies, and

@@ -73,8 +73,8 @@ class Builder:
         """What the first dense layer takes: x in one row, or what columns are to it."""
         # float32: without hidden layers this is part of the float32 end.
         if isinstance(self.likelihood, likelihoods.Columns):
-            columns = self.likelihood.columns
-            return ColumnFeatures(columns, dtype="float32", name="column_features")(x)
+            schema = self.likelihood.schema
+            return ColumnFeatures(schema, dtype="float32", name="column_features")(x)
         return layers.Flatten(dtype="float32", name="encoder_flatten")(x)
 
     def conditioned(self, inputs, hidden, prefix):

@@ -1,6 +1,5 @@
 """Networks of dense layers, for data of any shape."""
 
-
 from keras_vae.arguments import check_integers
 from keras_vae.networks.builder import Builder
 
