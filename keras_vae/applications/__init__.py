@@ -1,4 +1,4 @@
-"""Answers that a trained VAE gives: anomalies, codes, data in fewer bytes."""
+"""Answers that a trained VAE gives: anomalies, codes, data in fewer bytes, rows."""
 
 from keras_vae.applications.anomaly_detector import AnomalyDetector, Detection
 from keras_vae.applications.codecs import compressed_sizes
@@ -8,6 +8,11 @@ from keras_vae.applications.decompression import decompress
 from keras_vae.applications.lossy_compressor import LossyCompressor
 from keras_vae.applications.outlier_estimator import VAEOutlierDetector
 from keras_vae.applications.scorer import scorer
+from keras_vae.applications.table_rows import (
+    condition_probability,
+    row_batches,
+    sample_rows,
+)
 from keras_vae.applications.transformer import VAETransformer
 
 __all__ = [
@@ -19,7 +24,10 @@ __all__ = [
     "VAETransformer",
     "benjamini_hochberg",
     "compressed_sizes",
+    "condition_probability",
     "conformal_p_values",
     "decompress",
+    "row_batches",
+    "sample_rows",
     "scorer",
 ]

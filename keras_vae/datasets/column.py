@@ -196,7 +196,7 @@ class Column(NamedTuple):
         return np.stack(parts, axis=1).astype("float32")
 
     def numbers(self, series, source="the data"):
-        """float64 `(n,)` of a numeric column; dates are days or seconds, NaN missing."""
+        """float64 `(n,)` of a numeric column; dates in their unit, NaN is missing."""
         try:
             if self.kind != "date":
                 values = pandas.to_numeric(series).to_numpy("float64", na_value=np.nan)

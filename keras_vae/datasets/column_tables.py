@@ -29,6 +29,9 @@ class ColumnTables:
         places: float32 `(num_numbers, most_cells + 1)`, the places of the edges, the
             outermost ones a little further out than the others; filled up by the last.
         num_cells: int32 `(num_numbers,)`.
+        middles, spreads: float32 `(num_columns,)`, mean (of numbers the median) and
+            standard deviation of each.
+        is_nominal: float32 `(num_columns,)`, 1 where values have no order.
     """
 
     def __init__(self, columns):
@@ -50,6 +53,12 @@ class ColumnTables:
         self.edges = _filled([c["edges"] for c in numbers], FAR)
         self.num_cells = np.array([len(c["edges"]) - 1 for c in numbers], "int32")
         self.places = _filled([_outer_places(c["places"]) for c in numbers], None)
+
+        self.middles, self.spreads = np.array(
+            [_middle_and_spread(column) for column in columns], "float32"
+        ).T
+        self.is_nominal = np.array([c.get("nominal", False) for c in columns])
+        self.is_nominal = self.is_nominal.astype("float32")
 
     def of_numbers(self, key):
         """float32 `(num_numbers,)` of what each number's column has under a name."""
@@ -102,6 +111,15 @@ class ColumnTables:
         """
         first = np.arange(len(table), dtype="int32") * table.shape[1]
         return tf.gather(table.reshape(-1), cells + first)
+
+
+def _middle_and_spread(column):
+    if "values" not in column:
+        middle = len(column["edges"]) // 2
+        return column["edges"][middle], column["scale"] or 1.0
+    values, shares = (np.asarray(column[name]) for name in ("values", "frequencies"))
+    mean = shares @ values
+    return mean, np.sqrt(shares @ (values - mean) ** 2) or 1.0
 
 
 def _outer_places(places):

@@ -116,6 +116,28 @@ class TableSchema:
         """
         return [each for column in self.columns for each in column.specification()]
 
+    def vocabulary(self):
+        """What each value of x is, in words, for programs without the schema.
+
+        Returns:
+            List of dictionaries: `name`, `kind`; of categories and booleans `values`,
+            the words of 0, 1, ...; of numbers and dates `origin`, what x counts from,
+            `decimals`, and the `unit` of dates, `"D"` days or `"s"` seconds since 1970.
+        """
+        found = []
+        for column in self.columns:
+            words = {"name": column.name, "kind": column.kind}
+            if column.is_modelled and not column.is_numeric:
+                words["values"] = column.entries
+            elif column.is_modelled:
+                words |= {"origin": column.origin, "decimals": column.decimals}
+                words |= {"unit": column.unit} if column.unit else {}
+            found += [words] if column.is_modelled else []
+            if column.has_flag:
+                name = f"{column.name} is missing"
+                found.append({"name": name, "kind": "boolean", "values": ["no", "yes"]})
+        return found
+
     def encode(self, frame, source="the table"):
         """Rows of numbers of a table with the same columns, in any order.
 

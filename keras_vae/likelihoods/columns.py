@@ -211,6 +211,46 @@ class Columns(Likelihood):
         row = int(np.flatnonzero(tables.numbers == column)[0])
         return self._cell_probs(parameters)[:, row, : tables.num_cells[row]]
 
+    def squared_errors(self, x, mean):
+        """How far each value is from its mean, squared, in units that compare.
+
+        Args:
+            x: Tensor `(batch, num_columns)`.
+            mean: As `mean` returns it.
+
+        Returns:
+            float32 tensor `(batch, num_columns)`: of numbers in squared standard
+            deviations of the column, of categories 1 for another one than the most
+            probable; 0 for what is missing.
+        """
+        x, mean = (tf.cast(tf.convert_to_tensor(t), tf.float32) for t in (x, mean))
+        tables = self.tables
+        errors = tf.square((x - mean) / tables.spreads)
+        differ = tf.cast(tf.abs(x - mean) > 0.5, tf.float32)
+        errors = tables.is_nominal * differ + (1.0 - tables.is_nominal) * errors
+        return errors * (1.0 - tables.missing(x, np.arange(len(self.columns))))
+
+    def standardized(self, x):
+        """Rows with each value in standard deviations from the middle of its column.
+
+        Args:
+            x: Array `(n, num_columns)`.
+
+        Returns:
+            NumPy array `(n, num_columns)`.
+        """
+        return (np.asarray(x) - self.tables.middles) / self.tables.spreads
+
+    @property
+    def vocabulary(self):
+        """What each value of x is, in words: a list of dictionaries, for JSON.
+
+        `name`, `kind`; `values` of categories, the words of 0, 1, ...; of numbers
+        `decimals`; and what x is counted from, `origin`, of dates in their `unit` since
+        1970.
+        """
+        return self.schema.vocabulary()
+
     # The parts of the parameters.
 
     def _split(self, parameters):
