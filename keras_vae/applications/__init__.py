@@ -13,6 +13,7 @@ from keras_vae.applications.table_rows import (
     row_batches,
     sample_rows,
 )
+from keras_vae.applications.table_synthesizer import TableSynthesizer
 from keras_vae.applications.transformer import VAETransformer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Compressor",
     "Detection",
     "LossyCompressor",
+    "TableSynthesizer",
     "VAEOutlierDetector",
     "VAETransformer",
     "benjamini_hochberg",

@@ -118,7 +118,10 @@ def _of_numbers(column, value, places):
     else:
         low, high = low - column.origin, high - column.origin
         if column.kind != "number":
-            low, high = np.ceil(low) - 0.5, np.floor(high) + 0.5
+            low, high = np.ceil(low), np.floor(high)
+            if low > high:
+                raise _cannot(column, value, "there is no such number")
+            low, high = low - 0.5, high + 0.5
         edges = np.asarray(column.edges)
         if low == high:  # a density
             cell = np.clip(np.searchsorted(edges, low, "right") - 1, 0, len(edges) - 2)
@@ -127,8 +130,6 @@ def _of_numbers(column, value, places):
         else:
             inside = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
             shares = np.maximum(inside, 0) / np.diff(edges)
-        if not shares.any():
-            raise _cannot(column, value, "there is no such number")
         restriction = Restriction(places[0], shares, low, high)
     present = [Restriction(places[1], [1.0, 0.0])] if column.has_flag else []
     return [restriction, *present]

@@ -219,18 +219,21 @@ class Column(NamedTuple):
         places = {value: i for i, value in enumerate(self.values)}
         size = len(self.values)
         places |= dict.fromkeys((value for value, _ in self.others), size)
+        # A file has text where a frame has numbers or booleans.
+        texts = {str(value): place for value, place in places.items()}
         codes, uniques = pandas.factorize(series)
         found = []
         for value in uniques:
             value = plain(value)
-            if value not in places and not self.others:
+            place = places.get(value, texts.get(str(value)))
+            if place is None and not self.others:
                 raise ValueError(
                     f"{source}, column {self.name!r}: expected one of its "
                     f"{size} values ({_some(self.values)})."
                     f"{did_you_mean(value, map(str, self.values))} Received: {value!r}"
                 )
             # Where rare categories are one, one that nobody knew is rare.
-            found.append(places.get(value, size))
+            found.append(size if place is None else place)
         found.append(size + bool(self.others))  # of code -1: missing
         return np.asarray(found)[codes]
 

@@ -191,6 +191,7 @@ def _finish(found, kind, values, seen, **more):
 
 def _of_categories(found, series, present, seen, kind, place):
     counts = present.value_counts()
+    counts = counts[counts > 0]
     values = [_checked(value, place) for value in counts.index]
     words = {str(value).lower() for value in values}
     is_boolean = pandas.api.types.is_bool_dtype(series.dtype) or words in BOOLEANS

@@ -74,7 +74,7 @@ def exported_models(vae):
     | decoder | `decode` | `z` float32 | `reconstruction` |
     | decoder | `decode_uint8` | `z` float32 | `reconstruction` uint8 (images) |
     | decoder | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
-    | decoder | `draw` | `seed` int32 `(batch, 2)` (tables) | `z`, `x`: a synthetic row |
+    | decoder | `draw` | `seed` int32 `(batch, 2)` (tables) | `z`, `x`: a new row |
     | decoder | `decode_codes` | `codes` int32 (`VQVAE`) | `reconstruction` |
 
     The conditions that the encoder or the decoder takes are further inputs of all its

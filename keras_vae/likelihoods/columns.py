@@ -17,8 +17,8 @@ FURTHEST = 1e4
 # Log-scales of the logistic distributions, in units of a standard normal: from a tenth
 # of a cell to more than all of them.
 LOG_SCALE_RANGE = (-6.0, 3.0)
-# They begin as one that is about as wide as the standard normal, and spread a little.
-INITIAL_LOG_SCALE, INITIAL_SPREAD = float(np.log(0.55)), 1.0
+# They begin side by side, together about as wide as the standard normal.
+INITIAL_LOG_SCALE, INITIAL_SPREAD = float(np.log(0.39)), 1.0
 NOTHING = -1e9  # the logit of what is no value
 
 

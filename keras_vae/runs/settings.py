@@ -258,8 +258,8 @@ SETTINGS = {
             "p(x|z). Grey images are taken as probabilities of ink (bernoulli): that "
             "gives the clearest pictures, but their bits are no compression rate.",
             found="bernoulli for binary data and grey images, discretized_logistic for "
-            "8-bit colour, columns (a distribution for each) for tables, gaussian for other "
-            "colour and for numbers",
+            "8-bit colour, columns (a distribution for each) for tables, gaussian for "
+            "other colour and for numbers",
         ),
         Setting(
             "scale",
