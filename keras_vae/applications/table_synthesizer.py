@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae import networks, priors
+from keras_vae import networks
 from keras_vae.applications import table_rows
 from keras_vae.applications.model_folder import DAMAGES, ModelFolder
 from keras_vae.arguments import check_integer, check_number
@@ -13,7 +13,6 @@ from keras_vae.models import VAE
 
 FOLDER = ModelFolder("table_synthesizer", "synthesizer", "synthesizer.json")
 FEWEST_STEPS = 1500  # of training, however few the rows are
-NUM_COMPONENTS = 50  # of the prior
 
 
 class TableSynthesizer:
@@ -29,9 +28,6 @@ class TableSynthesizer:
     z ~ p(z),   x_j ~ p_j(x_j | z)  for each column j
     ```
 
-    The prior is a mixture of normal distributions that is trained with the rest, so
-    that it lies where the codes of the rows are.
-
     When to use it: for rows to share, to test with, to fill up rare cases with. When
     not: where it has to be proven that no row of the original can be found out from
     them: nothing here bounds that (there is no differential privacy), although rows are
@@ -41,8 +37,8 @@ class TableSynthesizer:
         latent_dim: Integer, size of the code.
         hidden_units: Tuple of integers, hidden layers of the encoder; the decoder has
             them in reverse order.
-        beta: Weight of the KL in training. Below 1 the columns hang together more
-            closely, and the prior has more to make up for.
+        beta: Weight of the KL in training. Below 1 rows are reconstructed more closely,
+            and codes lie less where the prior draws them.
         epochs: Integer, or `None`: as many as make 1,500 steps, at least 30.
         batch_size: Integer.
         learning_rate: Positive number, of Adam; it falls to 0 over the training.
@@ -76,7 +72,7 @@ class TableSynthesizer:
         *,
         latent_dim=16,
         hidden_units=(256, 256),
-        beta=0.5,
+        beta=1.0,
         epochs=None,
         batch_size=64,
         learning_rate=1e-3,
@@ -88,7 +84,7 @@ class TableSynthesizer:
         self.beta = check_number("beta", beta, minimum=0.0)
         self.epochs = None if epochs is None else check_integer("epochs", epochs, 1)
         self.batch_size = check_integer("batch_size", batch_size, minimum=1)
-        self.learning_rate = check_number("learning_rate", learning_rate)
+        self.learning_rate = check_number("learning_rate", learning_rate, 1e-9)
         self.kinds = dict(kinds or {})
         self.seed = check_integer("seed", seed, minimum=0)
         self.vae = None
@@ -124,7 +120,6 @@ class TableSynthesizer:
             encoder,
             decoder,
             likelihood=likelihood,
-            prior=priors.MixturePrior(NUM_COMPONENTS, seed=self.seed),
             beta=self.beta,
             seed=self.seed,
         )
