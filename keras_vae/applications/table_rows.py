@@ -67,10 +67,21 @@ def sample_rows(vae, num_samples, *, conditions=None, seed=None, batch_size=1024
 def row_batches(vae, num_samples, conditions=None, seed=None, batch_size=1024):
     """The rows of `sample_rows`, a part at a time: for more than memory holds.
 
-    Arguments are those of `sample_rows`.
+    Args:
+        vae: As for `sample_rows`, and so are the others.
+        num_samples: Integer, how many rows.
+        conditions: Dictionary.
+        seed: Integer, or `None`.
+        batch_size: Rows of a part.
 
     Returns:
         Iterator of `pandas.DataFrame`.
+
+    Example:
+
+    >>> run = keras_vae.runs.Run("runs/people")  # doctest: +SKIP
+    >>> for frame in row_batches(run.vae, 10**7, seed=0):  # doctest: +SKIP
+    ...     frame.to_csv("synthetic.csv", mode="a")
     """
     num_samples = check_integer("num_samples", num_samples, 1, 2**31 - 1)
     check_integer("batch_size", batch_size, minimum=1)

@@ -52,7 +52,7 @@ class TableSchema:
     >>> schema = TableSchema.find(frame)
     >>> print(schema)
     column   kind       missing   values
-    ───────────────────────────────────────────────
+    ────────────────────────────────────────────────
     age      count            –   28 to 54, 3 values
     town     category       33%   2 values: A, B
     >>> x = schema.encode(frame)

@@ -38,10 +38,12 @@ class ColumnFeatures(keras.layers.Layer):
 
     Example:
 
+    >>> import pandas
+    >>> from keras_vae.datasets import TableSchema
     >>> frame = pandas.DataFrame({"age": range(0, 300, 3), "sex": ["f", "m"] * 50})
     >>> schema = TableSchema.find(frame, kinds={"age": "count"})
     >>> x = schema.encode(frame[50:51])
-    >>> x.tolist(), ColumnFeatures(schema)(x).numpy().round(2).tolist()
+    >>> x.tolist(), ColumnFeatures(schema)(x).numpy().round(1).tolist()
     ([[150.0, 0.0]], [[1.0, 0.0, 0.0]])
 
     Reference:

@@ -27,6 +27,8 @@ class ColumnValues(Support):
 
     Example:
 
+    >>> import pandas
+    >>> from keras_vae.datasets import TableSchema
     >>> schema = TableSchema.find(pandas.DataFrame({"sex": ["f", "m"] * 10}))
     >>> str(Columns(schema).support)
     'the values of the columns: sex'
@@ -99,6 +101,8 @@ class Columns(Likelihood):
 
     Example:
 
+    >>> import pandas
+    >>> from keras_vae.datasets import TableSchema
     >>> frame = pandas.DataFrame({"sex": ["f", "m"] * 10})
     >>> likelihood = Columns(TableSchema.find(frame))
     >>> likelihood.parameter_shape((1,))
@@ -197,6 +201,8 @@ class Columns(Likelihood):
 
         Example:
 
+        >>> import pandas
+        >>> from keras_vae.datasets import TableSchema
         >>> frame = pandas.DataFrame({"sex": ["f", "m"] * 10})
         >>> likelihood = Columns(TableSchema.find(frame))
         >>> likelihood.probabilities([[0.0, 0.0]], 0).numpy().tolist()
@@ -267,7 +273,7 @@ class Columns(Likelihood):
         x = tf.cast(tf.convert_to_tensor(x), tf.float32)
         width = len(self.columns)
         # As many rows as there are parameters.
-        zeros = tf.zeros_like(parameters[..., :1], tf.float32) + tf.zeros((width,))
+        zeros = tf.zeros_like(blocks[0][:, :1]) + tf.zeros((width,))
         if not x.shape.is_compatible_with(zeros.shape):
             raise ValueError(
                 f"`x` should have shape {tuple(zeros.shape)}, a value for each of "
