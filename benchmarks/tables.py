@@ -53,6 +53,7 @@ from keras_vae.applications import TableSynthesizer
 
 RESULTS = Path(__file__).parent / "results" / "tables.json"
 SEED = 0
+EQUAL = 0.001  # differences that count for none
 FEWEST_ROWS = 1000  # drawn, so that the measures are not of chance
 # Which way is better of each measure that both are compared by.
 BETTER = {
@@ -300,9 +301,18 @@ def measure(table):
         }
     ours, other = entry["keras_vae"], entry["tvae"]
     entry["behind"] = [
-        name for name, sign in BETTER.items() if sign * (ours[name] - other[name]) < 0
+        name
+        for name, sign in BETTER.items()
+        if sign * (ours[name] - other[name]) < -EQUAL
     ]
-    if abs(ours["nearer_than_new"] - 0.5) > abs(other["nearer_than_new"] - 0.5):
+    # Of two standard errors, by Mann and Whitney, 1/2 cannot be told apart.
+    error = ((num_rows + len(test) + 1) / (12 * num_rows * len(test))) ** 0.5
+    entry["nearer_than_new_standard_error"] = error
+    distance, of_other = (
+        max(0.0, abs(found["nearer_than_new"] - 0.5) - 2 * error)
+        for found in (ours, other)
+    )
+    if distance - of_other > EQUAL:
         entry["behind"].append("nearer_than_new")
     return entry
 
