@@ -216,6 +216,51 @@ def representations():
     yield from table("labels a class", "read from", "accuracy, %", rows=rows)
 
 
+def tables():
+    """Synthetic rows beside those of ctgan's TVAE."""
+    report = read(RESULTS / "tables.json")
+    rows = []
+    for name, entry in report.get("tables", {}).items():
+        for method, label in (("keras_vae", "ours"), ("tvae", "TVAE")):
+            found = entry[method]
+            rows.append(
+                (
+                    f"`{name}`" if method == "keras_vae" else "",
+                    label,
+                    f"{found['diagnostic']:.1%}",
+                    f"{found['quality']:.3f}",
+                    f"{found['marginals']:.3f}",
+                    f"{found['pairs']:.3f}",
+                    f"{found['usefulness']:.3f} of "
+                    f"{entry['usefulness_of_real_rows']:.3f}",
+                    f"{found['nearer_than_new']:.2f}",
+                    f"{found['cpu_minutes']:.1f}",
+                )
+            )
+    if rows:
+        yield (
+            "Rows from tables that come with scikit-learn and statsmodels, of "
+            "`TableSynthesizer` and of `ctgan`'s TVAE, both with their default "
+            "settings; usefulness: AUC (R² of `diabetes`) on real test rows of "
+            "classifiers trained on synthetic ones, of those trained on real ones; "
+            "nearer: the share of synthetic rows nearer to a training row than new "
+            "real rows are (1/2 is best, 1 are copies); `benchmarks/tables.py`:"
+        )
+        yield ""
+        yield from table(
+            "table",
+            "rows of",
+            "SDMetrics diagnostic",
+            "SDMetrics quality",
+            "distance of marginals",
+            "of pairs",
+            "usefulness",
+            "nearer",
+            "CPU, min",
+            rows=rows,
+        )
+
+
 def few_labels():
     """Test error with few labels, of M1+M2 and of what is beside it."""
     report = read(RESULTS / "few_labels.json")
@@ -324,6 +369,7 @@ TABLES = {
     "representations": representations,
     "few_labels": few_labels,
     "speed": speed,
+    "tables": tables,
 }
 
 

@@ -52,6 +52,19 @@ def write(files, path, batches, num_rows, columns=None):
                     file.write(np.ascontiguousarray(batch[name]).tobytes())
 
 
+def write_frames(files, path, frames):
+    """Writes data frames, one after another, to one `.csv`, whole or not at all.
+
+    Args:
+        files: `keras_vae.files`.
+        path: Path.
+        frames: Iterable of `pandas.DataFrame` with the same columns.
+    """
+    with files.atomic(path) as temporary, temporary.open("w", newline="") as file:
+        for place, frame in enumerate(frames):
+            frame.to_csv(file, index=False, header=place == 0)
+
+
 @contextlib.contextmanager
 def _open(path, name):
     """The file of one array: the path itself, or its part of a `.npz`."""

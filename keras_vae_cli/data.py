@@ -35,8 +35,45 @@ class Model:
     @property
     def feature_names(self):
         """Names of the columns of the table that the run was trained on, or `None`."""
+        if self.schema is not None:
+            return list(self.schema.feature_names)
         columns = self.run and (self.run.config.get("data") or {}).get("columns")
         return columns and [column["name"] for column in columns]
+
+    @property
+    def schema(self):
+        """The `TableSchema` of a model of tables, or `None`."""
+        return getattr(self.vae.likelihood, "schema", None)
+
+    def write_rows(self, path, batches, num_rows, index=None):
+        """Writes batches of x: of a table to a `.csv` the rows that they are.
+
+        Args:
+            path: Path.
+            batches: Iterable of dictionaries of arrays, x (or what is like it) last.
+            num_rows: Integer, of all batches.
+            index: Names of the columns before x.
+        """
+        names = [*(index or ()), *(self.feature_names or ())]
+        if path.suffix != ".csv" or self.schema is None:
+            self.write(path, batches, num_rows, names if self.feature_names else None)
+            return
+
+        def frames():
+            first_row = 0
+            for batch in batches:
+                *before, (_, x) = batch.items()
+                frame = self.schema.decode(x, first_row=first_row)
+                for place, (name, values) in enumerate(before):
+                    frame.insert(place, name, values, allow_duplicates=True)
+                first_row += len(frame)
+                yield frame
+
+        self.write_frames(path, frames())
+
+    def write_frames(self, path, frames):
+        """Writes data frames one after another; see `arrays.write_frames`."""
+        arrays.write_frames(self.keras_vae.files, path, frames)
 
     def condition(self, label, num_rows):
         """What `sample` takes beside the number of samples.
@@ -202,8 +239,8 @@ class Data(Model):
                 step_name: np.tile(steps, len(rows)),
                 "reconstruction": decoded.reshape(-1, *self.vae.data_shape),
             }
-            names = self.feature_names and [row_name, step_name, *self.feature_names]
-            self.write(path, [table], len(table[row_name]), names)
+            index = [row_name, step_name]
+            self.write_rows(path, [table], len(table[row_name]), index)
 
     def _named(self, codes):
         return np.asarray(self.dataset.label_names)[codes] if self._labelled else None
@@ -240,6 +277,8 @@ def rows_of(x, rows):
 def _described(vae):
     """What a model alone knows of its data, as `Dataset.description` says it."""
     kinds = {1: "vectors", 2: "series", 3: "images"}
+    schema = getattr(vae.likelihood, "schema", None)
+    own = {} if schema is None else {"kind": "table", "schema": schema.to_json()}
     return {
         "source": "what the model was trained on",
         "kind": kinds.get(len(vae.data_shape), "vectors"),
@@ -250,4 +289,5 @@ def _described(vae):
         "left_out": [],
         "label_column": None,
         "label_names": None,
+        **own,
     }

@@ -7,6 +7,7 @@ from keras_vae_cli.options import (
     ARRAYS,
     FIGURES,
     Integers,
+    Where,
     batch_size_option,
     count,
     data_options,
@@ -82,7 +83,7 @@ def reconstruct(output, **data):
             {"reconstruction": data.vae.reconstruct(x, data.batch_size)}
             for x in data.batches("Reconstructing")
         )
-        data.write(output, batches, data.num_examples, data.feature_names)
+        data.write_rows(output, batches, data.num_examples)
     click.echo(output)
 
 
@@ -90,7 +91,8 @@ def reconstruct(output, **data):
     epilog=examples(
         "sample runs/digits --num-samples 64 --output samples.png",
         "sample runs/digits --draws --num-samples 10000 --output binary.npy",
-        "sample runs/table --num-samples 10000 --output synthetic.csv",
+        "sample runs/people --num-samples 10000 --output synthetic.csv",
+        "sample runs/people --where sex=female --where age=30..40 --output women.csv",
     )
 )
 @model_argument
@@ -107,11 +109,20 @@ def reconstruct(output, **data):
     metavar="LABEL",
     help="Of a conditional_vae: what to make.  [default: all labels in turn]",
 )
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    type=Where(),
+    help="Of a table: rows of that value alone; of a number or date a range, 30..40, "
+    "with no end where one is left out; nothing after = for missing. May be repeated.",
+)
 @seed_option
 @output_option(*FIGURES, *ARRAYS)
 @batch_size_option
 @debug_option
-def sample(model, num_samples, draws, condition, seed, output, batch_size):
+def sample(model, num_samples, draws, condition, conditions, seed, output, batch_size):
     """Make new data: z is drawn from the prior, and x from p(x|z), or as its mean.
 
     The mean is what the model expects at z: smoother than any example, and the same for
@@ -123,9 +134,32 @@ def sample(model, num_samples, draws, condition, seed, output, batch_size):
             f"file {', '.join(ARRAYS)}.",
             param_hint="--num-samples",
         )
+    if conditions and output.suffix != ".csv":
+        raise click.BadParameter(
+            f"rows under conditions are written to a .csv. Received: {output}",
+            param_hint="--output",
+        )
     model = open_model(model)
     vae, names = model.vae, model.feature_names
     given = model.condition(condition, num_samples)
+    if conditions and model.schema is None:
+        raise click.BadParameter(
+            "the model is none of a table of columns of several kinds.",
+            param_hint="--where",
+        )
+    is_table = model.schema is not None and output.suffix == ".csv"
+    if is_table and draws is not False and not given:
+        rows = model.keras_vae.applications.row_batches(
+            vae, num_samples, dict(conditions), seed, batch_size
+        )
+        model.write_frames(output, report.counted(rows, "Sampling", num_samples))
+        click.echo(output)
+        return
+    if conditions:
+        raise click.BadParameter(
+            "rows under conditions are draws: leave out --means and --condition.",
+            param_hint="--where",
+        )
     if draws is None:
         draws = len(vae.data_shape) != 3
     if output.suffix in FIGURES:
@@ -144,7 +178,7 @@ def sample(model, num_samples, draws, condition, seed, output, batch_size):
             "Sampling",
             num_samples,
         )
-        model.write(output, ({"x": batch} for batch in batches), num_samples, names)
+        model.write_rows(output, ({"x": batch} for batch in batches), num_samples)
     click.echo(output)
 
 

@@ -77,6 +77,24 @@ class Integers(Spelled):
         return integers
 
 
+class Where(Spelled):
+    """`age=30..40`: a column, and what it should be."""
+
+    name = "COLUMN=VALUE"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        column, equals, wanted = value.partition("=")
+        if not equals or not column:
+            message = f"{value!r} is not of the form COLUMN=VALUE, as age=30..40."
+            self.fail(message, param, ctx)
+        low, dots, high = wanted.partition("..")
+        if dots:
+            return column, (low or None, high or None)
+        return column, wanted or None
+
+
 class Names(Spelled):
     """Names among those that are known, with commas between them.
 

@@ -210,8 +210,10 @@ def print_run(run):
 def print_next(run):
     """What can be done with a run."""
     place = run.directory
+    is_table = (run.config.get("data") or {}).get("schema") is not None
+    samples = "synthetic.csv" if is_table else "samples.png"
     lines = [
-        f"keras-vae sample {place} --output samples.png",
+        f"keras-vae sample {place} --output {samples}",
         f"keras-vae score {place} --output scores.csv",
     ]
     if not (place / "metrics.json").exists():

@@ -449,7 +449,7 @@ class AnomalyDetector:
 def _explain(vae, inputs):
     inputs = vae.prepare(inputs)
     reconstruction = reconstruction_of(vae, inputs)
-    error = tf.square(target_of(inputs) - reconstruction)
+    error = vae.likelihood.squared_errors(target_of(inputs), reconstruction)
     if vae.standardize is not None:
         reconstruction = vae.standardize.inverse(reconstruction)
     return reconstruction, error

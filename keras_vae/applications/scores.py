@@ -45,7 +45,8 @@ def reconstruction_of(vae, inputs):
 
 def value_errors(vae, inputs):
     """The squared error of each value, `(batch, *data_shape)`."""
-    return tf.square(target_of(inputs) - reconstruction_of(vae, inputs))
+    reconstruction = reconstruction_of(vae, inputs)
+    return vae.likelihood.squared_errors(target_of(inputs), reconstruction)
 
 
 def _summed(values):

@@ -17,6 +17,7 @@ from keras_vae.datasets.sprites import (
     load_sprites,
     random_sprites,
 )
+from keras_vae.datasets.table_schema import TableSchema
 from keras_vae.datasets.tables import load_csv
 from keras_vae.datasets.tfds import UnknownNameError, is_tfds_name, load_tfds
 
@@ -26,6 +27,7 @@ __all__ = [
     "KnownFactors",
     "MixedBatches",
     "Split",
+    "TableSchema",
     "UnknownNameError",
     "check_same",
     "draw_sprites",
@@ -92,7 +94,9 @@ def load(
         channels: 1 or 3, for a folder of images; decided from the files if not given
             (1 if all of them are grey).
         kind: `"images"`, `"series"` or `"vectors"`: what the arrays of a file hold;
-            decided by their type and shape if not given.
+            decided by their type and shape if not given. Of a `.csv` file `"vectors"`
+            of numbers alone, or a `"table"` of columns of several kinds, with missing
+            values (see `TableSchema`), which it is if a field holds no number.
         array: Name of the one array of an `.npz` file to take.
         label_column: Name or index of a `.csv` file's column of labels; name of an
             `.npz` file's array of labels for train.
@@ -133,13 +137,19 @@ def load(
     if channels not in (None, 1, 3):
         raise ValueError(f"`channels` should be 1 or 3. Received: channels={channels}")
 
-    if kind not in (None, "images", "series", "vectors"):
+    if kind not in (None, "images", "series", "vectors", "table"):
         raise ValueError(
-            f"`kind` should be 'images', 'series' or 'vectors'. Received: kind={kind!r}"
+            "`kind` should be 'images', 'series', 'vectors' or 'table'. Received: "
+            f"kind={kind!r}"
         )
 
     path = pathlib.Path(name).expanduser()
     form = _form(name_or_path, name, path)
+    if form != ".csv" and (kind or (like or {}).get("kind")) == "table":
+        raise ValueError(
+            "A table of columns with names is a .csv file (in Python a DataFrame: "
+            f"keras_vae.applications.TableSynthesizer). Received: {name!r}"
+        )
     given = {
         "image_size": image_size,
         "channels": channels,
@@ -156,6 +166,8 @@ def load(
             )
     if like is not None:
         for argument, value in _settings(like).items():
+            if form == ".csv" and value not in ("vectors", "table"):
+                continue
             if given[argument] is None and argument in ARGUMENTS.get(form, ()):
                 given[argument] = value
     options = {name: given[name] for name in ARGUMENTS.get(form, ())}
@@ -187,7 +199,7 @@ READ_LIKE = ("folder", ".csv", ".npz")  # what may have labels or named columns
 ARGUMENTS = {
     "name": ("image_size",),
     "folder": ("image_size", "channels"),
-    ".csv": ("label_column", "missing_labels"),
+    ".csv": ("label_column", "kind", "missing_labels"),
     ".npy": ("kind",),
     ".npz": ("kind", "array", "label_column"),
 }

@@ -12,6 +12,7 @@ from keras_vae.arguments import check_integer
 from keras_vae.datasets import pipelines
 from keras_vae.datasets.description import values_in_words
 from keras_vae.datasets.sources import block_size
+from keras_vae.datasets.table_schema import TableSchema
 from keras_vae.memory import check_memory
 from keras_vae.moments import RunningMoments
 
@@ -44,12 +45,14 @@ class Dataset:
         parts: Dictionary from `"train"`, `"validation"` and `"test"`, the last two as
             far as there are any, to where their examples are kept.
         kind: What an example is: `"images"` `(height, width, channels)`, `"series"`
-            `(steps, channels)` or `"vectors"` `(num_features,)`.
+            `(steps, channels)`, `"vectors"` `(num_features,)`, or `"table"`, such
+            vectors made of columns of several kinds.
         label_names: Tuple of strings, the name of each label; `None` without labels.
         levels: How many equal steps from 0 to 1 the values have, if it is known: 256
             for bytes.
         origin: Dictionary of what else `description` says: `source`, `num_bytes`,
-            `dtype`, `columns`, `left_out`, `label_column`, `fingerprint`.
+            `dtype`, `columns`, `left_out`, `label_column`, `fingerprint`, and of a
+            table `schema`.
         factors: `KnownFactors`, or `None`.
 
     Attributes:
@@ -57,6 +60,7 @@ class Dataset:
         is_image: Whether an example is an image.
         feature_names: Tuple of strings, the columns of a table that has a header, or
             `None`.
+        schema: `TableSchema` of a table, or `None`.
 
     Raises:
         ValueError: If the parts hold examples of different shapes.
@@ -91,6 +95,8 @@ class Dataset:
         self._origin = origin or {}
         columns = self._origin.get("columns")
         self.feature_names = columns and tuple(column["name"] for column in columns)
+        schema = self._origin.get("schema")
+        self.schema = schema and TableSchema.from_json(schema)
         self._parts = parts
         self.data_shape = parts["train"].data_shape
         for part, source in parts.items():
@@ -108,7 +114,8 @@ class Dataset:
         `num_bytes`, `num_examples` of each split, `data_shape`, `dtype` (as stored),
         `value_range`, `levels`, `columns` (name and type of each, for a table with a
         header), `left_out` and `label_column` (of a table), `array` (of an `.npz`,
-        where one was chosen), `label_names`, `fingerprint`.
+        where one was chosen), `label_names`, `fingerprint`, and of a table of columns
+        of several kinds its `schema`.
         `load(..., like=description)` reads other data as these were read, and
         `check_same(dataset, description)` finds out whether data changed.
         """

@@ -1,4 +1,4 @@
-"""Tables of numbers in `.csv` files."""
+"""Tables in `.csv` files: those of numbers alone, and which are not."""
 
 import csv
 import re
@@ -11,6 +11,7 @@ import pandas
 from keras_vae.arguments import did_you_mean
 from keras_vae.datasets.dataset import Dataset
 from keras_vae.datasets.description import file_origin, match_columns
+from keras_vae.datasets.mixed_tables import TextTable, load_table
 from keras_vae.datasets.sources import LARGEST, ArraySource, block_size
 from keras_vae.datasets.splits import encode_labels, split
 
@@ -25,22 +26,47 @@ FEWEST_COUNTED = 10  # rows, from which on a column that counts them is no accid
 MOST_LABELS = 100
 
 
+class NotNumbersError(ValueError):
+    """A field of a table holds no number: text, or nothing."""
+
+
 def load_csv(
-    path, fractions, seed, memory_limit, label_column, like, missing_labels=None
+    path, fractions, seed, memory_limit, label_column, kind, like, missing_labels=None
 ):
     """A table; one too large for memory is kept as float32 in a temporary file.
+
+    With a header, and text or missing values in it, it is one of columns of several
+    kinds (`keras_vae.datasets.mixed_tables`); with `kind` "table" anyway, with
+    "vectors" never.
 
     The delimiter is the most frequent of comma, semicolon and tab in the first line,
     which is a header if none of its fields is a number, or if it is the `0,1,2` that
     pandas writes. Columns that count the rows, or are called `index`, `id` or nothing,
     are left out, with a warning.
     """
+    if kind not in (None, "vectors", "table"):
+        raise ValueError(
+            f"`kind` of a .csv file should be 'vectors' or 'table'. Received: {kind!r}"
+        )
     origin = file_origin(path, dtype="float32")
     try:
-        table = _Table(path, label_column, like, missing_labels)
-        x, value_range = table.read(memory_limit)
+        is_table = kind == "table"
+        # Of which columns are what, a table has its own account.
+        table = _Table(path, label_column, None if is_table else like, missing_labels)
+        if not is_table:
+            try:
+                x, value_range = table.read(memory_limit)
+            except NotNumbersError:
+                is_table = kind is None and like is None and table.has_header
+                if not is_table:
+                    raise
+        if is_table:
+            text, label = table.text(), table.label_name
+            return load_table(path, text, fractions, seed, label, like)
+        table.warn_of_left_out()
         if like is None and table.leave_out_counted():
             x, value_range = table.read(memory_limit)
+        table.warn_of_left_out()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8: {error}") from error
     except csv.Error as error:
@@ -94,7 +120,7 @@ class _Table:
             )
         self._header = self._find_header(fields)
         self.label = self._find_label(label_column, like)
-        self.left_out, self.features = [], []
+        self.left_out, self.features, self._notices = [], [], []
         for place in range(self._width):
             if place != self.label:
                 self._place(place)
@@ -113,14 +139,39 @@ class _Table:
 
     def _leave_out(self, place, reason):
         self.left_out.append(place)
-        warnings.warn(
-            f"{self.path}: {self._column(place)} is left out {reason}.",
-            stacklevel=6,
+        self._notices.append(
+            f"{self.path}: {self._column(place)} is left out {reason}."
         )
+
+    def warn_of_left_out(self):
+        """Warns of the columns that were left out since it was last called."""
+        for notice in self._notices:
+            warnings.warn(notice, stacklevel=4)
+        self._notices = []
+
+    @property
+    def has_header(self):
+        """Whether the columns have names."""
+        return self._header is not None
+
+    @property
+    def label_name(self):
+        """Name of the column of labels, or `None`."""
+        return None if self.label is None else self._name(self.label)
+
+    def text(self):
+        """The fields as `TextTable`."""
+        if not self.has_header:
+            raise ValueError(
+                f"{self.path} should begin with a line of the names of its columns, to "
+                "be a table of columns of several kinds."
+            )
+        return TextTable(self.path, self._rows)
 
     def _check_features(self):
         if not self.features:
             others = "the labels" if self.label is not None else "those left out"
+            self.warn_of_left_out()
             raise ValueError(f"{self.path} has no column beside {others}.")
 
     def _rows(self):
@@ -299,11 +350,13 @@ class _Table:
                 place = f"line {number}, {self._column(column)}"
                 if not _is_number(field):
                     what = repr(field) if field else "a missing value"
-                    return ValueError(
+                    return NotNumbersError(
                         f"{self.path}, {place}: expected a number. Received: {what}. "
                         "Give a column of names as `label_column`, and remove or "
                         "replace what is missing."
                     )
+                if self.has_header and field.lower() == "nan":
+                    return NotNumbersError(f"{self.path}, {place}: a missing value")
                 if not abs(float(field)) <= LARGEST:
                     num_bad += 1
                     first = first or f"{place}: {field}"

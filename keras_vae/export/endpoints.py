@@ -15,8 +15,10 @@ from PIL import Image
 
 from keras_vae import noise
 from keras_vae.export import images
+from keras_vae.likelihoods import Columns
 from keras_vae.models import VQVAE, SemiSupervisedVAE
 from keras_vae.models.float32 import float32_copy
+from keras_vae.models.inference import draw_seeds
 from keras_vae.version import __version__
 
 
@@ -72,6 +74,7 @@ def exported_models(vae):
     | decoder | `decode` | `z` float32 | `reconstruction` |
     | decoder | `decode_uint8` | `z` float32 | `reconstruction` uint8 (images) |
     | decoder | `sample` | `seed` int32 `(batch, 2)` | `z`, `reconstruction` |
+    | decoder | `draw` | `seed` int32 `(batch, 2)` (tables) | `z`, `x`: a new row |
     | decoder | `decode_codes` | `codes` int32 (`VQVAE`) | `reconstruction` |
     | classifier | `classify` | `x` (`SemiSupervisedVAE`) | `probabilities` |
     | classifier | `classify_uint8`, `classify_bytes` | as the encoder's | the same |
@@ -109,7 +112,15 @@ def exported_models(vae):
     >>> sorted(encode({"x": tf.zeros((3, 4))}))
     ['z_log_var', 'z_mean']
     """
-    return {"encoder": by_name(_encoder(vae)), "decoder": by_name(_decoder(vae))}
+    encoder, decoder = _encoder(vae), _decoder(vae)
+    if _is_table(vae):
+        # Columns of so different units in one tensor: with eight bits, or half floats,
+        # the smaller ones would be nothing.
+        encoder, decoder = (
+            [endpoint._replace(quantizable=False) for endpoint in endpoints]
+            for endpoints in (encoder, [*decoder, _draw(vae)])
+        )
+    return {"encoder": by_name(encoder), "decoder": by_name(decoder)}
 
 
 @exported_models.register(VQVAE)
@@ -350,6 +361,37 @@ def _decoder(vae):
     )
 
 
+def _draw(vae):
+    """Synthetic rows of a table: not means, which no row has, but draws."""
+    conditions = {name: vae.conditions[name] for name in vae.decoder_conditions}
+
+    def draw(inputs):
+        seed, given = _take("seed", inputs)
+        z = vae.prior.sample(seed, vae.latent_shape)
+        return {"z": z, "x": vae.draw(z, draw_seeds(seed), given or None)}
+
+    def reference(inputs):
+        seed, given = _take("seed", inputs)
+        function = vae.graph(_draw_row, _SEED, conditions)
+        z, x = function(tf.constant(seed), given)
+        return {"z": z.numpy(), "x": x.numpy()}
+
+    def examples(data, seeds):
+        return {"seed": seeds, **{name: data[name] for name in conditions}}
+
+    inputs = {"seed": _SEED, **conditions}
+    return Endpoint("draw", draw, inputs, reference, examples, portable=True)
+
+
+def _draw_row(vae, seeds, conditions):
+    z = vae.prior.sample(seeds, vae.latent_shape)
+    return z, vae.draw(z, draw_seeds(seeds), conditions or None)
+
+
+def _is_table(vae):
+    return isinstance(vae.likelihood, Columns)
+
+
 def _decode_codes(vae):
     """What was stored as integers, restored."""
     conditions = {name: vae.conditions[name] for name in vae.decoder_conditions}
@@ -507,8 +549,9 @@ def describe(vae, version, feature_names=None):
     Returns:
         Dictionary: `keras_vae` (the package's version), `version`, `data_shape`,
         `latent_shape`, `latent_dim`, `likelihood`, `support` (in words), `value_range`
-        (of reconstructions, or `None`), `standardized`, `images`, `feature_names`, and
-        `conditions`: `dtype` and `shape` of each (`None` for the batch).
+        (of reconstructions, or `None`), `standardized`, `images`, `feature_names`,
+        `columns` (of a table, what each value is in words; see `Columns.vocabulary`),
+        and `conditions`: `dtype` and `shape` of each (`None` for the batch).
 
     Raises:
         ValueError: If there are not as many names as values.
@@ -536,6 +579,7 @@ def describe(vae, version, feature_names=None):
         "standardized": vae.standardize is not None,
         "images": has_images(vae),
         "feature_names": feature_names,
+        "columns": getattr(vae.likelihood, "vocabulary", None),
         "conditions": {
             name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
             for name, spec in vae.conditions.items()

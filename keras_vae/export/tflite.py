@@ -167,7 +167,7 @@ def export_tflite(
     with folders.replaced(directory, "tflite") as staging:
         for quantization in quantizations:
             elbo = None
-            if parameters is not None:
+            if parameters is not None and ("encoder", quantization) in contents:
                 pair = [contents[s, quantization] for s in ("encoder", PARAMETERS)]
                 elbo = measure_elbo(vae, *pair, x)
             for model, endpoints in _in(quantization, models).items():

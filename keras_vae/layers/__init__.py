@@ -1,6 +1,7 @@
 """Layers: what holds weights or random state."""
 
 from keras_vae.layers.autoregressive_network import AutoregressiveNetwork
+from keras_vae.layers.column_features import ColumnFeatures
 from keras_vae.layers.coupling_flow import CouplingFlow
 from keras_vae.layers.flow import Flow
 from keras_vae.layers.inverse_autoregressive_flow import InverseAutoregressiveFlow
@@ -12,6 +13,7 @@ from keras_vae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AutoregressiveNetwork",
+    "ColumnFeatures",
     "CouplingFlow",
     "Flow",
     "InverseAutoregressiveFlow",

@@ -3,6 +3,7 @@
 from keras_vae.likelihoods.base import Likelihood
 from keras_vae.likelihoods.bernoulli import Bernoulli
 from keras_vae.likelihoods.categorical import Categorical
+from keras_vae.likelihoods.columns import Columns
 from keras_vae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.likelihoods.discretized_logistic import DiscretizedLogistic
 from keras_vae.likelihoods.discretized_logistic_mixture import (
@@ -17,6 +18,7 @@ from keras_vae.likelihoods.registry import get, misfit, suitable
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Columns",
     "ContinuousBernoulli",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",

@@ -221,6 +221,24 @@ class Likelihood(keras.layers.Layer):
         blocks = self._split(parameters)
         return self._sample(*blocks, seed=_seed_rows(seed, blocks[0]))
 
+    def squared_errors(self, x, mean):
+        """How far each value is from its mean, squared.
+
+        Args:
+            x: Tensor `(batch, *data_shape)`.
+            mean: As `mean` returns it.
+
+        Returns:
+            float32 tensor `(batch, *data_shape)`, in squared units of the data.
+
+        Example:
+
+        >>> from keras_vae.likelihoods import Bernoulli
+        >>> Bernoulli().squared_errors([[1.0]], [[0.5]]).numpy().tolist()
+        [[0.25]]
+        """
+        return tf.square(_float32(x) - _float32(mean))
+
     def initial_bias(self, data_mean):
         """Decoder output bias with which the mean of p(x|z) is the data's mean.
 

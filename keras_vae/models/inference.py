@@ -280,8 +280,12 @@ def _sample(vae, seed, conditions):
 
 def _draw(vae, seed, conditions):
     z = vae.prior.sample(seed, vae.latent_shape)
-    seed = noise.threefry2x32(seed, tf.constant(_DRAW_COUNTER))
-    return vae.draw(z, seed, conditions or None)
+    return vae.draw(z, draw_seeds(seed), conditions or None)
+
+
+def draw_seeds(seed):
+    """Seeds of draws of p(x|z), of those that z is drawn from: int32 `(batch, 2)`."""
+    return noise.threefry2x32(seed, tf.constant(_DRAW_COUNTER))
 
 
 def _score(vae, inputs, seed):

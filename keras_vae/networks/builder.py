@@ -9,6 +9,7 @@ from keras import layers
 
 from keras_vae import likelihoods
 from keras_vae.arguments import check_integer, check_integers, did_you_mean
+from keras_vae.layers import ColumnFeatures
 
 # Gain and fan of the initial weights that keep the scale of a signal through many
 # layers: Glorot & Bengio (2010) for what is linear near 0, Klambauer et al. (2017)
@@ -68,6 +69,14 @@ class Builder:
     def z(self):
         return keras.Input((self.latent_dim,), dtype="float32", name="z")
 
+    def flattened(self, x):
+        """What the first dense layer takes: x in one row, or what columns are to it."""
+        # float32: without hidden layers this is part of the float32 end.
+        if isinstance(self.likelihood, likelihoods.Columns):
+            schema = self.likelihood.schema
+            return ColumnFeatures(schema, dtype="float32", name="column_features")(x)
+        return layers.Flatten(dtype="float32", name="encoder_flatten")(x)
+
     def conditioned(self, inputs, hidden, prefix):
         """`inputs` with the condition among them, and `hidden` beside it, if any.
 
@@ -104,7 +113,9 @@ class Builder:
         parameters = layers.Reshape(
             self.parameter_shape, dtype="float32", name="parameters"
         )(head(hidden))
-        if self.data_mean is not None:
+        if self.data_mean is not None or isinstance(
+            self.likelihood, likelihoods.Columns
+        ):
             head.bias.assign(self.likelihood.initial_bias(self.data_mean).reshape(-1))
         return keras.Model(z, parameters, name=self._named("decoder"))
 

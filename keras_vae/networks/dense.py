@@ -1,7 +1,5 @@
 """Networks of dense layers, for data of any shape."""
 
-from keras import layers
-
 from keras_vae.arguments import check_integers
 from keras_vae.networks.builder import Builder
 
@@ -85,8 +83,7 @@ def dense(
     hidden_units = check_integers("hidden_units", hidden_units, empty=True)
 
     x = builder.x()
-    # float32: without hidden layers this is part of the float32 end.
-    hidden = layers.Flatten(dtype="float32", name="encoder_flatten")(x)
+    hidden = builder.flattened(x)
     inputs, hidden = builder.conditioned(x, hidden, "encoder")
     hidden = builder.dense_layers(hidden, hidden_units, "encoder")
     encoder = builder.encoder(inputs, hidden)

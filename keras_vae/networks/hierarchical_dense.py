@@ -82,7 +82,7 @@ def hierarchical_dense(
     )
 
     x = builder.x()
-    hidden = layers.Flatten(dtype="float32", name="encoder_flatten")(x)
+    hidden = builder.flattened(x)
     features = []
     for level in reversed(range(len(latent_dims))):
         prefix = f"encoder_level_{level}"

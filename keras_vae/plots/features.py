@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from keras_vae.likelihoods import Columns
 from keras_vae.plots.figure import BLUE, GREY, NUMBER_COLORS, Figure, dots, panels, tidy
 
 
@@ -14,6 +15,8 @@ def profiles(vae, x):
     """
     if vae.standardize is not None:
         x = vae.standardize(x)
+    elif isinstance(vae.likelihood, Columns):
+        x = vae.likelihood.standardized(x)
     x = np.asarray(x)
     if x.ndim == 3:
         x = np.swapaxes(x, 1, 2)
@@ -27,7 +30,8 @@ def profile_figure(title, num_panels, vae, names):
     figure.suptitle(title)
     rows = panels(figure, num_panels, 1, sharex=True, sharey=True)
     for axes in rows:
-        axes.set_ylabel("value" if vae.standardize is None else "standardised\nvalue")
+        own_units = vae.standardize is None and not isinstance(vae.likelihood, Columns)
+        axes.set_ylabel("value" if own_units else "standardised\nvalue")
         tidy(axes)
     rows[-1].set_xlabel("feature")
     if len(names) <= 20:

@@ -7,11 +7,10 @@ import math
 import keras
 import numpy as np
 
-from keras_vae import likelihoods
 from keras_vae.memory import check_memory
 from keras_vae.models.float32 import layers_of
 from keras_vae.runs import settings
-from keras_vae.runs.members import DRAWS, member
+from keras_vae.runs.members import DRAWS, find_likelihood, member
 
 
 def build(config, data):
@@ -36,6 +35,8 @@ def _learning_rate(config, data):
 
 def choose_likelihood(data):
     """Name of the likelihood that suits data for which none was asked for."""
+    if data.schema is not None:
+        return "columns"
     low, high = data.train.value_range
     if is_binary(data):
         return "bernoulli"
@@ -70,6 +71,10 @@ def summary(model, config, data):
     labels = f", {data.num_classes} labels" if data.num_classes else ""
     yield f"data: {described['source']}"
     yield f"  {shape}, values from {low:g} to {high:g}{labels}; {parts}"
+    if data.schema is not None:
+        yield from (f"  {line}" for line in str(data.schema).split("\n"))
+    elif data.description["columns"]:
+        yield "  numbers alone; with kind table counts, dates, ... are told apart"
     if model.standardize is not None:
         yield "  columns are standardised: nats are of columns with mean 0 and spread 1"
     for part in (model.encoder, model.decoder):
@@ -113,7 +118,7 @@ def _check_weights(config, data):
     moments).
     """
     inputs = math.prod(data.data_shape)
-    likelihood = likelihoods.get(config["likelihood"])
+    likelihood = find_likelihood(config, data)
     outputs = math.prod(likelihood.parameter_shape(data.data_shape))
     hidden = config["hidden_units"] or [256, 256]
     encoder = [inputs, *hidden, 2 * config["latent_dim"]]

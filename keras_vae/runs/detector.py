@@ -130,7 +130,8 @@ def _items(split, labels):
 def _dataset(data, x):
     """Items as a data set of the same kind, all of it in train."""
     parts = {"train": ArraySource(x)}
-    return Dataset(data.name, parts, kind=data.kind, levels=data.levels)
+    origin = {name: data.description.get(name) for name in ("columns", "schema")}
+    return Dataset(data.name, parts, kind=data.kind, levels=data.levels, origin=origin)
 
 
 def _trained(config, data):

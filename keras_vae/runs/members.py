@@ -81,15 +81,25 @@ def units(config, data):
         The likelihood, `Standardize` or `None`, and the mean of the training data in
         those units.
     """
-    likelihood = likelihoods.get(config["likelihood"])
-    if config["scale"] is not None:
-        likelihood = type(likelihood)(scale=config["scale"])
+    likelihood = find_likelihood(config, data)
+    if data.schema is not None:
+        return likelihood, None, None  # each column in its own units, by its own shape
     if data.is_image:
         return likelihood, None, data.train.moments(max_examples=10_000)[0]
     if config["likelihood"] not in SCALED:
         return likelihood, None, data.mean
     standardize = layers.Standardize(data.mean, data.scale)
     return likelihood, standardize, np.zeros(data.data_shape, "float32")
+
+
+def find_likelihood(config, data):
+    """The likelihood that settings name, of these data."""
+    if config["likelihood"] == "columns":
+        return likelihoods.Columns(data.schema)
+    likelihood = likelihoods.get(config["likelihood"])
+    if config["scale"] is not None:
+        likelihood = type(likelihood)(scale=config["scale"])
+    return likelihood
 
 
 def _networks(config, data, likelihood, data_mean):

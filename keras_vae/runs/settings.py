@@ -62,6 +62,7 @@ LIKELIHOODS = Choice(
     (
         "bernoulli",
         "categorical",
+        "columns",
         "continuous_bernoulli",
         "discretized_logistic",
         "discretized_logistic_mixture",
@@ -173,9 +174,10 @@ SETTINGS = {
         Setting(
             "kind",
             DATA,
-            Choice(("images", "series", "vectors")),
-            "What the arrays of a .npy or .npz file hold.",
-            found="by their type and shape",
+            Choice(("images", "series", "vectors", "table")),
+            "What the arrays of a .npy or .npz file hold. A .csv file is vectors, of "
+            "numbers alone, or a table, of columns of several kinds.",
+            found="by their type and shape; a table if a field is no number",
             since="0.2.0",
         ),
         Setting(
@@ -256,7 +258,8 @@ SETTINGS = {
             "p(x|z). Grey images are taken as probabilities of ink (bernoulli): that "
             "gives the clearest pictures, but their bits are no compression rate.",
             found="bernoulli for binary data and grey images, discretized_logistic for "
-            "8-bit colour, gaussian for other colour and for tables",
+            "8-bit colour, columns (a distribution for each) for tables, gaussian for "
+            "other colour and for numbers",
         ),
         Setting(
             "scale",

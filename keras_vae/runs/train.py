@@ -15,7 +15,7 @@ from keras_vae import files, likelihoods
 from keras_vae.callbacks import RunRecorder, criterion
 from keras_vae.runs import settings
 from keras_vae.runs.build import build, choose_likelihood, summary
-from keras_vae.runs.members import SCALED
+from keras_vae.runs.members import SCALED, find_likelihood
 from keras_vae.runs.report import report
 from keras_vae.runs.run import (
     Run,
@@ -175,6 +175,20 @@ def _with_data(config, data):
             f"data of shape {data.data_shape}. Mend: leave it out"
         )
     likelihood = config["likelihood"]
+    if likelihood is not None and (likelihood == "columns") != (
+        data.schema is not None
+    ):
+        mend = "`kind` vectors" if data.schema else "`kind` table, of a .csv file"
+        raise ValueError(
+            f"`likelihood` columns is of tables, and tables have no other. Received: "
+            f"{likelihood} of {data.name}, which is "
+            f"{'a table' if data.schema else 'none'}. Mend: leave it out, or {mend}"
+        )
+    if data.schema is not None and config["binarize"] != "none":
+        raise ValueError(
+            f"`binarize` does not go with a table of columns. Received: "
+            f"{config['binarize']!r}"
+        )
     if likelihood is None:
         binary = config["binarize"] != "none"
         likelihood = "bernoulli" if binary else choose_likelihood(data)
@@ -216,7 +230,7 @@ def _resumed_config(folder, output, given):
 def _new(folder, config, data):
     """Settings that fit the data, the model as it begins, and no history."""
     config = _with_data(config, data)
-    likelihood = likelihoods.get(config["likelihood"])
+    likelihood = find_likelihood(config, data)
     batches = data.train.batches(config["batch_size"], binarize=config["binarize"])
     x = next(batches.as_numpy_iterator())
     # Values of later examples are known by their range.

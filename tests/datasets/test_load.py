@@ -20,6 +20,7 @@ def test_it_is_public():
     public = {"Dataset", "Split", "UnknownNameError", "check_same", "load"}
     public |= {"KnownFactors", "SPRITE_FACTORS", "draw_sprites", "random_sprites"}
     public |= {"MixedBatches", "hide_labels"}
+    public |= {"TableSchema"}
     assert set(keras_vae.datasets.__all__) == public
 
 

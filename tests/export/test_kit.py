@@ -21,6 +21,7 @@ from concurrent import futures
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import requests
 import tensorflow as tf
@@ -29,10 +30,12 @@ from PIL import Image
 
 from keras_vae import VAE, VQVAE, networks, noise
 from keras_vae.applications import AnomalyDetector
+from keras_vae.datasets import TableSchema
 from keras_vae.export import RestServer
 from keras_vae.export.endpoints import exported_models
 from keras_vae.export.saved_model import export_saved_models
 from keras_vae.export.tflite import export_tflite
+from keras_vae.likelihoods import Columns
 from keras_vae_cli import main
 from tests import serving_protos
 
@@ -637,7 +640,8 @@ def test_every_command_in_the_readme_can_be_given(tmp_path, monkeypatch):
         r"^keras-vae ([^#\n]+)|`keras-vae ([^`]+)`", README, re.MULTILINE
     )
     calls = [shlex.split(line or span) for line, span in calls]
-    assert {words[0] for words in calls} == {"export", "verify", "convert", "anomaly"}
+    named = {"export", "verify", "convert", "anomaly", "serve"}
+    assert {words[0] for words in calls} == named
     for name, *arguments in calls:
         commands = main.commands
         if name == "anomaly":
@@ -653,7 +657,7 @@ def test_the_table_of_signatures_is_that_of_the_export(scoring):
     words = {"n": None, "latent_dim": LATENT_DIM, "data_shape": DATA_SHAPE}
     parts = networks.quantized_convolutional(DATA_SHAPE, LATENT_DIM, filters=(4, 4))
     vqvae = VQVAE(*parts, quantizer=4)
-    words["latent_shape"] = vqvae.latent_shape
+    words |= {"latent_shape": vqvae.latent_shape, "num_columns": 2}
 
     def tensors(cell):
         return {
@@ -683,6 +687,13 @@ def test_the_table_of_signatures_is_that_of_the_export(scoring):
     graph = tf.function(codes.function).get_concrete_function(codes.inputs)
     outputs = of_export(graph.structured_outputs)
     real["decoder", "decode_codes"] = of_export(codes.inputs), outputs
+    schema = TableSchema.find(pandas.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "y"]}))
+    parts = networks.dense((2,), LATENT_DIM, Columns(schema), hidden_units=())
+    rows = VAE(*parts, likelihood=Columns(schema))
+    draw = exported_models(rows)["decoder"]["draw"]
+    graph = tf.function(draw.function).get_concrete_function(draw.inputs)
+    outputs = of_export(graph.structured_outputs)
+    real["decoder", "draw"] = of_export(draw.inputs), outputs
     assert table == real
 
 
