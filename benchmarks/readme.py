@@ -259,6 +259,13 @@ def tables():
             "CPU, min",
             rows=rows,
         )
+        behind = [
+            f"{measure.replace('_', ' ')} of `{name}`"
+            for name, entry in report["tables"].items()
+            for measure in entry["behind"]
+        ]
+        yield ""
+        yield f"Where TVAE is ahead: {', '.join(behind) or 'nowhere'}."
 
 
 def few_labels():
