@@ -7,11 +7,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test stress lint format wheel clean
+.PHONY: help demo test stress bench lint format wheel clean
 
 help:
 	@echo "make demo     train a VAE on letters into runs/letters"
 	@echo "make test     check style, then run all tests"
+	@echo "make bench    time training and log p(x) beside other packages"
 	@echo "make stress   kill, damage and fill disks for about half an hour"
 	@echo "make lint     check style only"
 	@echo "make format   mend what of the style can be mended by a program"
@@ -33,6 +34,11 @@ SEED ?= 0
 stress: $(VENV)/installed-test
 	$(BIN)/python -m tests.stress --kills 50 --interrupts 20 --damaged 200 \
 	    --full-disks 40 --seed $(SEED)
+
+# With the peers that are compared, in an environment of its own.
+bench:
+	$(MAKE) VENV=.venv-bench .venv-bench/installed-bench
+	.venv-bench/bin/python -m benchmarks.speed
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -77,3 +83,8 @@ $(VENV)/installed: $(VENV)/created $(PACKAGING)
 $(VENV)/installed-test: $(VENV)/created $(PACKAGING)
 	$(INSTALL) ".[test]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: $(VENV)/installed benchmarks/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check \
+	    --requirement benchmarks/requirements.txt
+	@touch $@

@@ -18,6 +18,7 @@ from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, tr
 from keras_vae_cli.label import label
 from keras_vae_cli.measure import compare, evaluate, info, plot, score
 from keras_vae_cli.options import Commands, debug_option
+from keras_vae_cli.serve import serve
 from keras_vae_cli.train import train
 
 SECTIONS = {
@@ -25,7 +26,7 @@ SECTIONS = {
     "Look": (info, evaluate, compare, score, plot),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
     "Apply": (anomaly, label, compress, decompress),
-    "Ship": (export, convert, verify),
+    "Ship": (export, convert, verify, serve),
 }
 
 

@@ -121,13 +121,21 @@ class Progress:
             on_train_end=lambda logs: self.close(),
         )
         if sys.stderr.isatty():
-            callback.on_train_batch_end = lambda batch, logs: self.advance(1)
+            callback.on_train_batch_end = lambda batch, logs: self.advance_to(batch + 1)
+            callback.every_batch = False
         return callback
 
     def open(self, params):
         self.epochs, self.steps = params["epochs"], params["steps"]
         total = self.epochs * self.steps if sys.stderr.isatty() else None
         self.advance = self.context.enter_context(progress("Training", total))
+        self.done = 0
+
+    def advance_to(self, step):
+        """To a step of this epoch: several are taken at once."""
+        step = min(step, self.steps)
+        self.advance(step - self.done)
+        self.done = step
 
     def update(self, epoch, logs):
         prefix = "val_" if "val_loss" in logs else ""
@@ -144,6 +152,7 @@ class Progress:
         line = f"epoch {epoch}/{self.epochs}  {kind}{text} nats"
         if sys.stderr.isatty():
             self.advance(0, line)
+            self.done = 0
         elif epoch % max(1, self.epochs // 10) == 0 or epoch == 1:
             click.echo(line)
 

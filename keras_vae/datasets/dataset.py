@@ -306,14 +306,14 @@ class Split:
         batches = pipelines.pipeline(
             self._source,
             block_size(self.data_shape) if rebatch else batch_size,
-            epochs=tf.data.Dataset.range(1),
+            epochs=0,
             order_seed=None,
             noise_seed=_seed(seed, FIXED_NOISE),
             binarize=binarize,
+            give=_as_asked(with_labels, condition),
         )
         if rebatch:
             batches = batches.rebatch(batch_size)
-        batches = batches.map(_as_asked(with_labels, condition))
         return _with_length(batches, steps)
 
     def training_batches(
@@ -369,8 +369,9 @@ class Split:
             order_seed=_seed(seed, ORDER),
             noise_seed=_seed(seed, NOISE),
             binarize=binarize,
+            give=_as_asked(False, condition),
         )
-        return _with_length(batches.map(_as_asked(False, condition)), length)
+        return _with_length(batches, length)
 
     def moments(self, max_examples=None):
         """Mean and standard deviation of each value of an example.

@@ -55,35 +55,42 @@ def binarize_batch(x, binarize, seed):
     return x
 
 
-def pipeline(source, batch_size, epochs, order_seed, noise_seed, binarize):
-    """Batches `(x, labels)` of a dataset of epoch numbers, one epoch after another.
+def pipeline(source, batch_size, epochs, order_seed, noise_seed, binarize, give):
+    """Batches of a dataset of epoch numbers, one epoch after another.
 
     Args:
         source: `Source`.
         batch_size: Integer.
-        epochs: `tf.data.Dataset` of int64 epoch numbers.
+        epochs: `tf.data.Dataset` of int64 epoch numbers, or an integer: that one alone.
         order_seed: Stateless seed of the shuffling, or `None` for the stored order.
         noise_seed: Stateless seed of the binary draws.
         binarize: One of `BINARIZE`.
+        give: Function of a batch, float32 `x` `(batch, *data_shape)` and int64 `labels`
+            `(batch,)`, that returns what is asked for of them.
 
     Returns:
-        `tf.data.Dataset` of `(x, labels)`: float32 `(batch, *data_shape)` and int64
-        `(batch,)`; the last batch of an epoch may be short.
+        `tf.data.Dataset` of that; the last batch of an epoch may be short.
     """
 
+    # Each step of a pipeline is a graph to make: those that do nothing are left out.
     def one_epoch(epoch):
         order = None if order_seed is None else fold_in(order_seed, epoch)
-        noise = fold_in(noise_seed, epoch)
         keys = source.epoch(batch_size, order)
+        if binarize != "dynamic":
+            return keys
+        noise = fold_in(noise_seed, epoch)
         return keys.enumerate().map(lambda i, key: (fold_in(noise, i), key))
 
-    def fetch(noise, key):
-        x, labels = source.fetch(key)
-        return binarize_batch(to_float(x), binarize, noise), labels
+    def fetch(*element):
+        # A key of several parts comes as so many arguments.
+        noise, key = element if binarize == "dynamic" else (None, element)
+        x, labels = source.fetch(key[0] if len(element) == 1 else key)
+        return give(binarize_batch(to_float(x), binarize, noise), labels)
 
     # The costly part stays outside of flat_map, where prefetching runs on over the
     # end of an epoch.
-    batches = epochs.flat_map(one_epoch)
+    several = isinstance(epochs, tf.data.Dataset)
+    batches = epochs.flat_map(one_epoch) if several else one_epoch(epochs)
     return batches.map(
         fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     ).prefetch(tf.data.AUTOTUNE)

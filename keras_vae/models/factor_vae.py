@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.arguments import check_integers, check_number
+from keras_vae.models.fused_adam import fused
 from keras_vae.models.vae import VAE
 
 _USE = 2  # what the seeds of its permutations are for
@@ -151,8 +152,10 @@ class FactorVAE(VAE):
         scale = self.optimizer.scale_loss(tf.constant(1.0))
         finite = tf.math.is_finite(tf.linalg.global_norm(own_gradients))
         own_gradients = [tf.where(finite, g / scale, 0.0) for g in own_gradients]
-        self.discriminator_optimizer.apply(own_gradients, own)
-        self.optimizer.apply(gradients, others)
+        with fused(self.discriminator_optimizer):
+            self.discriminator_optimizer.apply(own_gradients, own)
+        with fused(self.optimizer):
+            self.optimizer.apply(gradients, others)
 
     def _split(self, variables, values=None):
         """Values (the variables themselves unless given) of the discriminator, and of

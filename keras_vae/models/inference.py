@@ -29,29 +29,31 @@ class Inference:
         specs = self.input_specs
         return specs if len(specs) > 1 else specs["x"]
 
-    def graph(self, function, *specs):
+    def graph(self, function, *specs, jit_compile=False):
         """`function(vae, *tensors)` as a graph, made once for this model.
 
         Args:
             function: Function of the model and of tensors; a plain function, not one
                 made anew at each call.
             *specs: (Structures of) `tf.TensorSpec` of the tensors.
+            jit_compile: Whether XLA compiles it, anew for each size of the tensors.
 
         Returns:
             The compiled function of the tensors. It is made again after a setting of
             the model was changed.
         """
         # In a dictionary of an object that Keras does not track.
-        graphs = self._graphs.by_function
-        if function not in graphs:
+        graphs, key = self._graphs.by_function, (function, jit_compile)
+        if key not in graphs:
             # A concrete function: TensorFlow takes several models in one process for
             # one that is traced again and again, and warns.
-            graphs[function] = tf.function(
+            graphs[key] = tf.function(
                 lambda *tensors: function(self, *tensors),
                 input_signature=specs,
                 autograph=False,
+                jit_compile=jit_compile,
             ).get_concrete_function()
-        return graphs[function]
+        return graphs[key]
 
     def _inputs_of(self, x, batch_size):
         support = checks.wants_support(self)

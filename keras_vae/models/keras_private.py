@@ -10,7 +10,13 @@ from keras.src.backend.common import global_state
 from keras.src.layers.layer import CallContext
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
-__all__ = ["AlwaysBuilt", "ObjectSharingScope", "one_call", "without_losses"]
+__all__ = [
+    "AlwaysBuilt",
+    "ObjectSharingScope",
+    "moments",
+    "one_call",
+    "without_losses",
+]
 
 # ObjectSharingScope: Keras opens it while it writes or reads a .keras file, so that a
 # part which two others hold is written once and comes back as one. A copy made in
@@ -53,6 +59,20 @@ def without_losses(model):
     finally:
         for layer, count in zip(layers, before, strict=True):
             del layer._losses[count:]
+
+
+def moments(adam, variable):
+    """The variables m and v that an Adam has for a variable of its model.
+
+    Args:
+        adam: Built `keras.optimizers.Adam`.
+        variable: The variable, as `update_step` is given it.
+
+    Returns:
+        Two Keras variables.
+    """
+    index = adam._get_variable_index(variable)
+    return adam._momentums[index], adam._velocities[index]
 
 
 class AlwaysBuilt:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_vae import noise
 from keras_vae.models import checks, keras_private
+from keras_vae.models.fused_adam import fused
 
 # What `train_step` finds in a batch whose loss is not finite, in the order of
 # `Steps.faults`.
@@ -60,7 +61,9 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self.loss_tracker = keras.metrics.Mean("loss")
         self._trackers = [keras.metrics.Mean(name) for name in self.MEASURES]
         self._compiled_metrics = _Untracked(plain=[], weighted=[])
-        self._trained = _Untracked(validation=None, copied_for_inference=False)
+        self._trained = _Untracked(
+            validation=None, copied_for_inference=False, steps_per_execution=1
+        )
         self._graphs = _Untracked(by_function={})
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         self._counters = _Untracked(
@@ -95,6 +98,9 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
     def _forget_graphs(self):
         """Makes a setting that was assigned count: graphs hold it as a constant."""
         self._graphs.by_function.clear()
+        self._forget_steps()
+
+    def _forget_steps(self):
         if self.train_function is not None:
             self.make_train_function(force=True)
         if self.test_function is not None:
@@ -145,7 +151,8 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             gradients: List of tensors, finite.
             variables: The `trainable_variables`, in that order.
         """
-        self.optimizer.apply(gradients, variables)
+        with fused(self.optimizer):
+            self.optimizer.apply(gradients, variables)
 
     @property
     def optimizer_variables(self):
@@ -282,7 +289,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
             # What layers change in the forward pass (moving statistics).
             for variable, value in zip(state, before, strict=True):
                 variable.assign(value)
-            self._counters.faults.assign(self._find_faults(batch))
+            self._note_faults(self._find_faults(batch))
 
         tf.cond(finite, apply, undo)
 
@@ -293,7 +300,7 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
         self.apply_gradients(gradients, variables)
         self.step.assign_add(tf.cast(finite, tf.int64))
         faults = self._over_replicas(tf.cast(self._find_faults(batch), tf.float32))
-        self._counters.faults.assign(faults > 0)
+        self._note_faults(faults > 0)
 
         def keep(strategy, finite, changed_before, state_before):
             def choose(variable, finite, before):
@@ -305,6 +312,12 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
 
         context = tf.distribute.get_replica_context()
         context.merge_call(keep, args=(finite, old, before))
+
+    def _note_faults(self, faults):
+        """Of the first bad batch: after it nothing is learned from good ones either."""
+        known = self._counters.faults
+        first = tf.math.is_finite(tf.convert_to_tensor(self.loss_tracker.total))
+        known.assign(tf.where(first, faults, known.read_value()))
 
     def _find_faults(self, batch):
         """Booleans in the order of `FAULTS`: what is wrong with the data of a batch."""

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae.models import checks, data_forms
+from keras_vae.models.execution import steps_together
 from keras_vae.models.steps import Steps
 from keras_vae.models.training_guard import TrainingGuard
 
@@ -18,6 +19,7 @@ class Trainer(Steps):
         *,
         metrics=None,
         weighted_metrics=None,
+        steps_per_execution="auto",
         **kwargs,
     ):
         """Configures training; see `keras.Model.compile`.
@@ -27,8 +29,12 @@ class Trainer(Steps):
             loss: Not to be given: the likelihood and the prior make it.
             metrics: List of Keras metrics of `(target, reconstruction)`.
             weighted_metrics: The same, weighted by `sample_weight`.
-            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`,
-                `auto_scale_loss` of `keras.Model.compile`.
+            steps_per_execution: Integer, or `"auto"`: `fit` takes several steps at
+                once where they are short and many and no callback looks at each batch
+                (one may say `every_batch = False`); it sets
+                `vae.steps_per_execution` to how many.
+            **kwargs: `run_eagerly`, `jit_compile`, `auto_scale_loss` of
+                `keras.Model.compile`.
 
         Raises:
             ValueError: If a `loss` is given, or what a strategy of several replicas
@@ -41,11 +47,15 @@ class Trainer(Steps):
                 "A new objective is a subclass that overrides `objective`."
             )
         if self.distribute_strategy.num_replicas_in_sync > 1:
-            for name, default in (("jit_compile", False), ("steps_per_execution", 1)):
-                if kwargs.get(name, default) not in (default, "auto"):
+            jit_compile = kwargs.get("jit_compile", False)
+            for name, value, default in (
+                ("jit_compile", jit_compile, False),
+                ("steps_per_execution", steps_per_execution, 1),
+            ):
+                if value not in (default, "auto"):
                     raise ValueError(
                         f"`{name}` does not work on several replicas. Received: "
-                        f"{name}={kwargs[name]}. Mend: compile({name}={default})"
+                        f"{name}={value}. Mend: compile({name}={default})"
                     )
         self._compile_metrics_config = {
             "metrics": metrics,
@@ -53,12 +63,15 @@ class Trainer(Steps):
         }
         self._compiled_metrics.plain = _metrics(metrics)
         self._compiled_metrics.weighted = _metrics(weighted_metrics)
-        super().compile(optimizer=optimizer, **kwargs)
+        self._trained.steps_per_execution = steps_per_execution
+        steps = 1 if steps_per_execution == "auto" else steps_per_execution
+        super().compile(optimizer=optimizer, steps_per_execution=steps, **kwargs)
         self.build_optimizer()
 
     def get_compile_config(self):
         config = super().get_compile_config()
         if config:
+            config["steps_per_execution"] = self._trained.steps_per_execution
             config |= keras.saving.serialize_keras_object(
                 {k: v for k, v in self._compile_metrics_config.items() if v}
             )
@@ -116,6 +129,7 @@ class Trainer(Steps):
             # `evaluate` gets these after each epoch, and knows them by themselves.
             self._trained.validation = parts[0]
             validation_data = keras.utils.pack_x_y_sample_weight(*parts)
+        self._take_steps_together(x, batch_size, callbacks, kwargs)
         guard = TrainingGuard()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(guard)
@@ -136,6 +150,21 @@ class Trainer(Steps):
             )
         finally:
             self._trained.validation = None
+
+    def _take_steps_together(self, x, batch_size, callbacks, kwargs):
+        if self._trained.steps_per_execution != "auto" or not self.compiled:
+            return
+        callbacks = getattr(callbacks, "callbacks", callbacks)  # of a CallbackList
+        steps = steps_together(
+            self,
+            x,
+            batch_size,
+            kwargs.get("steps_per_epoch"),
+            tf.nest.flatten(callbacks or []),
+        )
+        if steps != self.steps_per_execution:
+            self.steps_per_execution = steps
+            self._forget_steps()
 
     def evaluate(
         self, x=None, y=None, batch_size=None, *args, sample_weight=None, **kwargs

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import numpy as np
 from matplotlib.patheffects import withStroke
-from sklearn.decomposition import PCA
 
 from keras_vae.plots.figure import BLUE, NUMBER_COLORS, Figure, dots, tidy
 
@@ -73,6 +72,8 @@ def _plane(codes):
     """Coordinates `(n, 2)` and the labels of their axes."""
     if codes.shape[1] == 2 or not codes.var(axis=0).any():
         return codes[:, :2], [f"z[{j}], mean of the posterior" for j in range(2)]
+    from sklearn.decomposition import PCA  # slow to import
+
     pca = PCA(2)
     points = pca.fit_transform(codes)
     return points, [

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from keras_vae import runs
 from keras_vae_cli import main
+from tests.short_runs import without_figures
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,8 @@ def run(tmp_path_factory):
     small = {"epochs": 2, "latent_dim": 3, "hidden_units": [16]}
     # Fast enough for its latent dimensions to become active.
     fast = {"batch_size": 16, "learning_rate": 0.01}
-    runs.train("digits", path, exports="saved_models", **small, **fast)
+    with without_figures():
+        runs.train("digits", path, exports="saved_models", **small, **fast)
     return path
 
 
@@ -39,5 +41,7 @@ def table(tmp_path_factory):
     lines += [f"{a},{b},{'xy'[i % 2]},{c}" for i, (a, b, c) in enumerate(values)]
     (folder / "table.csv").write_text("\n".join(lines))
     small = {"epochs": 2, "latent_dim": 2, "hidden_units": [4], "exports": "none"}
-    runs.train(str(folder / "table.csv"), folder / "run", label_column="kind", **small)
+    data = str(folder / "table.csv")
+    with without_figures():
+        runs.train(data, folder / "run", label_column="kind", **small)
     return folder / "run", folder / "table.csv"

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from keras_vae import runs
 from keras_vae_cli import main, options
+from tests.short_runs import without_figures
 
 TINY = ["--epochs", "2", "--latent-dim", "3", "--hidden-units", "8"]
 TINY += ["--exports", "none"]
@@ -20,7 +21,8 @@ NEW = ["--dataset", "digits", "--output", "r"]
 
 
 def call(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    with without_figures():
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,8 @@ def test_it_says_what_it_reads_builds_and_what_comes_next(run):
 
 def test_quiet_prints_nothing(tmp_path, capfd):
     arguments = ["--dataset", "digits", "--output", tmp_path / "r", *TINY[:-2]]
-    result = call("train", *arguments, "--quiet")
+    whole = ["train", *map(str, arguments), "--quiet"]
+    result = CliRunner().invoke(main, whole)
     assert (result.exit_code, result.output) == (0, "")
     captured = capfd.readouterr()  # what C++ writes
     assert captured.out + captured.err == ""

@@ -2,6 +2,6 @@
 
 from tests.contracts.likelihood import check_likelihood
 from tests.contracts.prior import check_prior
-from tests.contracts.vae import check_vae, two_devices
+from tests.contracts.vae import check_vae, put_back, two_devices
 
-__all__ = ["check_likelihood", "check_prior", "check_vae", "two_devices"]
+__all__ = ["check_likelihood", "check_prior", "check_vae", "put_back", "two_devices"]

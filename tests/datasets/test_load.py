@@ -19,6 +19,7 @@ def test_it_is_public():
     assert keras_vae.datasets.load is load
     public = {"Dataset", "Split", "UnknownNameError", "check_same", "load"}
     public |= {"KnownFactors", "SPRITE_FACTORS", "draw_sprites", "random_sprites"}
+    public |= {"MixedBatches", "hide_labels"}
     assert set(keras_vae.datasets.__all__) == public
 
 

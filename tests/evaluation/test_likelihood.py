@@ -23,6 +23,7 @@ from keras_vae.evaluation import (
     bits_per_dim,
     describe_reliability,
     importance_weighted,
+    likelihood,
     marginal_log_likelihood,
 )
 
@@ -234,7 +235,8 @@ def test_equal_weights_count_in_full_and_one_that_outweighs_all_counts_alone(mod
     assert np.all(np.isnan(one["standard_error"]))
 
 
-def test_progress_is_told(model):
+def test_progress_is_told(model, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # parts that are computed at once
     told = []
     x = model.sample(25)
     importance_weighted(model.vae(), x, 10, batch_size=100, on_progress=told.append)
@@ -279,6 +281,37 @@ def test_memory_is_bounded_and_nothing_is_compiled_twice(model, monkeypatch):
     assert traces == [(10, None, LATENT_DIM)]
     assert max(draws * examples for draws, examples, _ in rows) == 80
     assert sum(draws * examples for draws, examples, _ in rows) == 51 * 100 + 10
+
+
+def test_of_many_draws_xla_computes_the_same(model, monkeypatch):
+    """Parts of every size, in their order, whatever the first batch was."""
+    vae, x = model.vae(SHIFT, LOG_VAR_SHIFT), model.sample(50)
+    expected = importance_weighted(vae, x, 23)
+    monkeypatch.setattr(likelihood, "DRAWS_FOR_XLA", 23)
+    for sizes in ((50,), (3, 20, 27), (30, 19, 1)):
+        parts = np.split(x, np.cumsum(sizes)[:-1])
+        received = importance_weighted(vae, parts, 23, batch_size=70)
+        for name, values in expected.items():
+            np.testing.assert_allclose(received[name], values, rtol=2e-5)
+    compiled = [jit for _, jit in vae._graphs.by_function]
+    assert True in compiled and False in compiled
+
+
+def test_what_xla_cannot_compile_is_computed_without_it(model, monkeypatch):
+    """A layer of somebody's own may call Python."""
+    vae, x = model.vae(name="of Python"), model.sample(5)
+    expected = marginal_log_likelihood(vae, x, 10)
+    log_likelihood = vae.log_likelihood
+
+    def with_python(inputs, x, z, training=False):
+        zero = tf.numpy_function(lambda z: np.float32(0.0), [z], tf.float32)
+        return log_likelihood(inputs, x, z) + zero
+
+    monkeypatch.setattr(vae, "log_likelihood", with_python)
+    vae._graphs.by_function.clear()
+    monkeypatch.setattr(likelihood, "DRAWS_FOR_XLA", 1)
+    received = marginal_log_likelihood(vae, x, 10)
+    np.testing.assert_allclose(received, expected, rtol=1e-5)
 
 
 def test_standardised_data_have_the_likelihood_of_their_standardised_values(model):

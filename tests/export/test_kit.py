@@ -6,7 +6,6 @@ answers from it. Expected numbers come from the trained model.
 """
 
 import ast
-import base64
 import importlib.util
 import io
 import json
@@ -17,20 +16,20 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 
 from keras_vae import VAE, VQVAE, networks, noise
 from keras_vae.applications import AnomalyDetector
+from keras_vae.export import RestServer
 from keras_vae.export.endpoints import exported_models
 from keras_vae.export.saved_model import export_saved_models
 from keras_vae.export.tflite import export_tflite
@@ -115,108 +114,16 @@ def assert_outputs(answer, expected, atol=1e-6):
 # --- A server on loopback ---------------------------------------------------------
 
 
-class Refused(Exception):
-    """A request that TensorFlow Serving would refuse: HTTP status and reason."""
-
-
-class FakeServing:
-    """The exported models, and the state of each, as the server would have them."""
-
-    def __init__(self, folder):
-        self.models, self.states = {}, {}
-        config = parse(folder / "models.config", "ModelServerConfig")
-        for model in config.model_config_list.config:
-            (path,) = (folder / model.name).glob("[0-9]*")
-            self.models[model.name] = tf.saved_model.load(path)
-            self.states[model.name] = "AVAILABLE"
-            paths = ["", f"/versions/{path.name}"]
-            paths += [f"/labels/{label}" for label in model.version_labels]
-            assert set(model.version_labels.values()) == {int(path.name)}
-            self.paths = paths
-
-    def status(self, path):
-        name = path.removeprefix("/v1/models/")
-        if name not in self.states:
-            raise Refused(404, f"Could not find any versions of model {name}")
-        status = {"error_code": "OK", "error_message": ""}
-        version = {"version": "1", "state": self.states[name], "status": status}
-        return {"model_version_status": [version]}
-
-    def predict(self, path, body):
-        match = re.fullmatch(r"/v1/models/(\w+)((?:/\w+/\w+)?):predict", path)
-        if not match or match[1] not in self.models or match[2] not in self.paths:
-            raise Refused(404, f"no such model or version: {path}")
-        forms = {"inputs", "instances"} & set(body)
-        if len(forms) != 1 or set(body) - forms - {"signature_name"}:
-            raise Refused(400, f"keys of the request: {sorted(body)}")
-        name = body.get("signature_name", "serving_default")
-        signatures = self.models[match[1]].signatures
-        if name not in signatures:
-            raise Refused(400, f"no signature {name}")
-        signature = signatures[name]
-        specs = signature.structured_input_signature[1]
-        columns = body.get("inputs")
-        if columns is None:
-            columns = columns_of(body["instances"], specs)
-        elif not isinstance(columns, dict):
-            columns = {next(iter(specs)): columns} if len(specs) == 1 else {}
-        if set(columns) != set(specs):
-            raise Refused(400, f"inputs {sorted(columns)}, not {sorted(specs)}")
-        arrays = {key: tensor(columns[key], specs[key]) for key in specs}
-        if len({len(array) for array in arrays.values()}) != 1:
-            raise Refused(400, "the inputs have batches of different sizes")
-        try:
-            outputs = signature(**{k: tf.constant(v) for k, v in arrays.items()})
-        except tf.errors.InvalidArgumentError as error:
-            raise Refused(400, error.message) from error
-        outputs = {key: value.numpy().tolist() for key, value in outputs.items()}
-        only = next(iter(outputs.values())) if len(outputs) == 1 else None
-        if "inputs" in body:
-            return {"outputs": only or outputs}
-        rows = [
-            dict(zip(outputs, row, strict=True))
-            for row in zip(*outputs.values(), strict=True)
-        ]
-        return {"predictions": only or rows}
-
-
-def columns_of(rows, specs):
-    """A list for each input, of an object for each example."""
-    if not isinstance(rows, list) or not rows:
-        raise Refused(400, "instances should be a list of examples")
-    if all(isinstance(row, dict) and set(row) == set(specs) for row in rows):
-        return {name: [row[name] for row in rows] for name in specs}
-    return {next(iter(specs)): rows} if len(specs) == 1 else {}
-
-
-def tensor(value, spec):
-    """A JSON value as the tensor that a signature wants."""
-    array = np.array(leaf(value, spec.dtype), spec.dtype.as_numpy_dtype)
-    if not spec.shape.is_compatible_with(array.shape):
-        raise Refused(400, f"{spec.name}: {array.shape}, not {spec.shape}")
-    return array
-
-
-def leaf(value, dtype):
-    if isinstance(value, list):
-        return [leaf(item, dtype) for item in value]
-    if dtype == tf.string:
-        if not isinstance(value, dict) or set(value) != {"b64"}:
-            raise Refused(400, "bytes should be {'b64': '...'}")
-        return base64.b64decode(value["b64"], validate=True)
-    kinds = (int, float) if dtype.is_floating else (int,)
-    if type(value) not in kinds or not dtype.min <= value <= dtype.max:
-        raise Refused(400, f"{value!r} is not of type {dtype.name}")
-    return value
+def signatures(folder):
+    """`{model: signatures}` of the first version."""
+    return {
+        path.parent.name: tf.saved_model.load(path).signatures
+        for path in folder.glob("*/1")
+    }
 
 
 @pytest.fixture(scope="module")
-def fake(exported):
-    return FakeServing(exported)
-
-
-@pytest.fixture(scope="module")
-def fake_scorer(vae, tmp_path_factory):
+def scoring(vae, tmp_path_factory):
     """The three models that a detector is exported as."""
     x = np.random.default_rng(0).uniform(size=(30, *DATA_SHAPE)).astype("float32")
     detector = AnomalyDetector(vae, level=0.1).calibrate(x)
@@ -225,41 +132,18 @@ def fake_scorer(vae, tmp_path_factory):
     about = json.loads((folder / "scorer/1/assets.extra/keras_vae.json").read_text())
     known = {"score", "level", "threshold", "num_calibration"}
     assert known <= {*about["anomaly_detector"]}  # as the page says
-    return FakeServing(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def url(fake):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.answer(lambda: fake.status(self.path))
+def server(exported):
+    with RestServer(exported, port=0) as server, server.running():
+        yield server
 
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer(lambda: fake.predict(self.path, json.loads(body)))
 
-        def answer(self, ask):
-            try:
-                code, content = 200, ask()
-            except Refused as error:
-                code, content = error.args[0], {"error": error.args[1]}
-            except ValueError as error:
-                code, content = 400, {"error": f"JSON Parse error: {error}"}
-            self.send_response(code)
-            self.end_headers()
-            # TensorFlow Serving breaks and indents what it answers.
-            self.wfile.write(json.dumps(content, indent=1).encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+@pytest.fixture(scope="module")
+def url(server):
+    return server.url
 
 
 @pytest.fixture(autouse=True)
@@ -387,7 +271,7 @@ def test_curl_sh_answers(url, examples, tmp_path):
 
 
 def test_curl_sh_fails_where_it_is_refused(url):
-    with pytest.raises(AssertionError, match="curl: .*404"):
+    with pytest.raises(AssertionError, match="curl: .*400"):
         curl(url, "sample", "7", "0", VERSION="/labels/nonsense")
     with pytest.raises(AssertionError, match="curl.sh encode_bytes three.png"):
         curl(url)
@@ -412,19 +296,21 @@ def assert_tour(answer, vae, examples, atol=1e-6):
 
 
 @pytest.fixture
-def grpc_address(fake):
+def grpc_address(exported):
     """The same models by gRPC, which converts no types."""
     reason = "the extra serving (tensorflow-serving-api) is not installed"
     pytest.importorskip("tensorflow_serving", reason=reason)
     import grpc
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+    models = signatures(exported)
+
     class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(self, request, context):
             spec = request.model_spec
-            if f"/labels/{spec.version_label}" not in fake.paths:
+            if spec.version_label != "stable":
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such label")
-            signature = fake.models[spec.name].signatures[spec.signature_name]
+            signature = models[spec.name][spec.signature_name]
             inputs = {
                 name: tf.constant(tf.make_ndarray(value))
                 for name, value in request.inputs.items()
@@ -641,10 +527,11 @@ def healthy(address):
     return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
-def test_compose_tells_a_healthy_server(url, fake, monkeypatch):
-    assert healthy(url)
-    monkeypatch.setitem(fake.states, "decoder", "LOADING")
-    assert not healthy(url)
+def test_compose_tells_a_healthy_server(server, monkeypatch):
+    assert healthy(server.url)
+    error = {"encoder": "", "decoder": "damaged"}
+    monkeypatch.setattr(server.models, "_error", lambda name, number: error[name])
+    assert not healthy(server.url)
 
 
 def test_compose_tells_a_server_that_is_down():
@@ -762,7 +649,7 @@ def test_every_command_in_the_readme_can_be_given(tmp_path, monkeypatch):
             commands[name].make_context(name, arguments)
 
 
-def test_the_table_of_signatures_is_that_of_the_export(fake, fake_scorer):
+def test_the_table_of_signatures_is_that_of_the_export(scoring):
     words = {"n": None, "latent_dim": LATENT_DIM, "data_shape": DATA_SHAPE}
     parts = networks.quantized_convolutional(DATA_SHAPE, LATENT_DIM, filters=(4, 4))
     vqvae = VQVAE(*parts, quantizer=4)
@@ -789,8 +676,8 @@ def test_the_table_of_signatures_is_that_of_the_export(fake, fake_scorer):
             of_export(signature.structured_input_signature[1]),
             of_export(signature.structured_outputs),
         )
-        for model, loaded in {**fake_scorer.models, **fake.models}.items()
-        for name, signature in loaded.signatures.items()
+        for model, loaded in signatures(scoring).items()
+        for name, signature in loaded.items()
     }
     codes = exported_models(vqvae)["decoder"]["decode_codes"]
     graph = tf.function(codes.function).get_concrete_function(codes.inputs)
@@ -812,7 +699,7 @@ def shape_of(value):
 @pytest.mark.parametrize(("path", "body", "answer"), REQUESTS)
 def test_the_requests_in_the_readme_are_answered_so(path, body, answer, request):
     third = "/scorer/" in path
-    fake = request.getfixturevalue("fake_scorer" if third else "fake")
+    folder = request.getfixturevalue("scoring" if third else "exported")
     image = json.dumps(np.full(DATA_SHAPE, 0.5).tolist())
     body, answer = (json.loads(t.replace("IMAGE", image)) for t in (body, answer))
 
@@ -821,7 +708,10 @@ def test_the_requests_in_the_readme_are_answered_so(path, body, answer, request)
         rows = value if form == "predictions" else [value]
         return form, len(rows), [shape_of(row) for row in rows]
 
-    assert shapes(fake.predict(path, body)) == shapes(answer)
+    with RestServer(folder, port=0) as server, server.running():
+        received = requests.post(server.url + path, json=body, timeout=30)
+    assert received.status_code == 200, received.text
+    assert shapes(received.json()) == shapes(answer)
 
 
 def test_the_label_is_the_one_that_is_written(exported):

@@ -1,7 +1,8 @@
 """`verify`: it passes what is equal, and says in words what is not.
 
-The servers here stand in for TensorFlow Serving on loopback: they answer from the real
-SavedModels, by its documented REST protocol and its published gRPC interfaces.
+TensorFlow Serving is stood in for by `RestServer`, in states that a server passes
+through, and by a service of its published gRPC interfaces: both answer from the real
+SavedModels.
 """
 
 import base64
@@ -21,8 +22,9 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAE, layers, networks
-from keras_vae.export import export_saved_models, format_results
+from keras_vae.export import RestServer, export_saved_models, format_results
 from keras_vae.export.clients import GrpcClient, RestClient, ServingError
+from keras_vae.export.model_server import ModelServer, Refused
 from keras_vae.export.parity import write_parity
 from keras_vae.export.tflite import export_tflite
 from keras_vae.export.verify import verify
@@ -211,116 +213,49 @@ def test_nothing_to_verify(parity_alone, tmp_path):
 # TensorFlow Serving, by REST.
 
 
-class FakeServing(http.server.BaseHTTPRequestHandler):
-    """Answers as https://www.tensorflow.org/tfx/serving/api_rest says."""
+class Stated(ModelServer):
+    """Versions in states that a server passes through, and what it was asked."""
 
-    def log_message(self, *_):
-        pass
+    def __init__(self, models):
+        self.models, self.bodies = models, []
 
-    def do_GET(self):
-        found = re.fullmatch(r"/v1/models/(\w+)", self.path)
-        versions = self.server.models.get(found[1]) if found else None
-        if versions is None:
-            self.reply(404, {"error": "Could not find any versions of model"})
-            return
-        status = [
+    def status(self, name, which=""):
+        if name not in self.models:
+            raise Refused(404, f"Could not find any versions of model {name}")
+        states = [
             {
                 "version": str(version),
                 "state": state,
-                "status": {"error_code": "OK", "error_message": model or ""}
-                if state == "END"
-                else {"error_code": "OK", "error_message": ""},
+                "status": {
+                    "error_code": "OK",
+                    "error_message": (model or "") if state == "END" else "",
+                },
             }
-            for version, (state, model) in versions.items()
+            for version, (state, model) in self.models[name].items()
         ]
-        self.reply(200, {"model_version_status": status})
+        return {"model_version_status": states}
 
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.bodies.append((self.path, body))
-        found = re.fullmatch(r"/v1/models/(\w+)/versions/(\d+):predict", self.path)
-        model, version = found[1], int(found[2])
-        state, saved_model = self.server.models.get(model, {}).get(version, ("", None))
-        if state != "AVAILABLE":
-            message = f"Servable not found for request: Specific({model}, {version})"
-            self.reply(404, {"error": message})
-            return
-        try:
-            answer = predict(saved_model, body)
-        except (ValueError, KeyError, tf.errors.OpError) as error:
-            self.reply(400, {"error": str(error)})
-            return
-        self.reply(200, answer)
+    def predict(self, name, which, body):
+        self.bodies.append((f"/v1/models/{name}{which}:predict", body))
+        return super().predict(name, which, body)
 
-    def reply(self, status, answer):
-        content = json.dumps(answer, indent=1).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+    def _available(self, name, which):
+        number = self._number(name, which)
+        if self.models.get(name, {}).get(number, ("", None))[0] != "AVAILABLE":
+            words = f"Servable not found for request: Specific({name}, {number})"
+            raise Refused(404, words)
+        return number
 
-
-def predict(saved_model, body):
-    """The answer to the body of a predict request, in the form that it was asked."""
-    signature = saved_model.signatures[body["signature_name"]]
-    specs = signature.structured_input_signature[1]
-    by_row = "instances" in body
-    assert by_row != ("inputs" in body)
-    if not by_row:
-        columns = body["inputs"]
-    elif len(specs) == 1:  # a single input has no name
-        columns = {next(iter(specs)): body["instances"]}
-    else:
-        columns = {name: [row[name] for row in body["instances"]] for name in specs}
-    if set(columns) != set(specs):
-        raise ValueError(f"inputs {sorted(columns)}, not {sorted(specs)}")
-    outputs = signature(
-        **{name: tensor(columns[name], spec.dtype) for name, spec in specs.items()}
-    )
-    columns = {name: jsonable(value.numpy()) for name, value in outputs.items()}
-    if len(columns) == 1:  # nor has a single output
-        (value,) = columns.values()
-        return {"predictions" if by_row else "outputs": value}
-    if not by_row:
-        return {"outputs": columns}
-    rows = zip(*columns.values(), strict=True)
-    return {"predictions": [dict(zip(columns, row, strict=True)) for row in rows]}
-
-
-def tensor(value, dtype):
-    """A tensor of JSON values, refused where TensorFlow Serving refuses them."""
-    leaves = tf.nest.flatten(value)
-    if dtype == tf.string:
-        if not all(isinstance(leaf, str) for leaf in leaves):
-            raise ValueError("not formatted correctly for base64 data")
-        if any(set(row) != {"b64"} for row in value):
-            raise ValueError("Expected {'b64': ...}")
-        return tf.constant([base64.b64decode(row["b64"]) for row in value])
-    if dtype.is_integer and not all(isinstance(leaf, int) for leaf in leaves):
-        raise ValueError(f"is not of expected type: {dtype.name}")
-    return tf.constant(value, dtype)
-
-
-def jsonable(array):
-    """Floats with nine digits, the fewest that give each float32 back."""
-    if array.dtype == np.float32:
-        return np.vectorize(lambda x: float(f"{x:.9g}"))(array).tolist()
-    return array.tolist()
+    def _model(self, name, number):
+        return self.models[name][number][1]
 
 
 @contextlib.contextmanager
-def serving(models, handler=FakeServing):
+def serving(models, kind=Stated):
     """A server on a free port of loopback: its address, and what it was asked."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.models, server.bodies = models, []
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", server.bodies
-        finally:
-            server.shutdown()
-            thread.join()
+    models = kind(models)
+    with RestServer(models, port=0) as server, server.running():
+        yield server.url, models.bodies
 
 
 @pytest.fixture(autouse=True)
@@ -372,13 +307,14 @@ def test_rest_of_another_model_deviates(exported, parity_alone, models, tmp_path
     assert not passed["decoder/decode"]
 
 
-class WrongAlone(FakeServing):
+class WrongAlone(Stated):
     """Right for a batch, wrong for an example alone."""
 
-    def reply(self, status, answer):
-        if isinstance(answer, dict) and "predictions" in answer:
+    def predict(self, name, which, body):
+        answer = super().predict(name, which, body)
+        if isinstance(answer.get("predictions", [{}])[0], list):
             answer = {"predictions": np.add(answer["predictions"], 0.25).tolist()}
-        super().reply(status, answer)
+        return answer
 
 
 def test_each_example_alone_counts_too(parity_alone, models):
@@ -474,25 +410,41 @@ def test_rest_version_that_was_unloaded_or_failed(parity_alone, models):
 def test_rest_model_that_is_not_served(parity_alone):
     with serving({}) as (address, _):
         words = verdicts(verify(parity_alone, rest=address))
-    assert words["encoder"] == "not served: Could not find any versions of model"
+    assert (
+        words["encoder"] == "not served: Could not find any versions of model encoder"
+    )
 
 
-class Unavailable(FakeServing):
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Something that is not TensorFlow Serving, or not yet."""
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, status, answer):
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Unavailable(Answers):
     def do_GET(self):
         self.reply(503, {"error": "server is warming up"})
 
 
-class SomethingElse(FakeServing):
+class SomethingElse(Answers):
     def do_GET(self):
         self.send_error(404)
 
 
-class OtherJson(FakeServing):
+class OtherJson(Answers):
     def do_GET(self):
         self.reply(200, ["hello"])
 
 
-class BreaksOff(FakeServing):
+class BreaksOff(Answers):
     def do_GET(self):
         self.send_response(200)
         self.send_header("Content-Length", "1000")
@@ -509,8 +461,16 @@ class BreaksOff(FakeServing):
     ],
 )
 def test_rest_that_answers_otherwise(parity_alone, handler, words):
-    with serving({}, handler) as (address, _):
-        assert verdicts(verify(parity_alone, rest=address))["encoder"].startswith(words)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            found = verdicts(verify(parity_alone, rest=address))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert found["encoder"].startswith(words)
 
 
 def test_rest_refuses_a_request(models):

@@ -22,6 +22,10 @@ def test_the_names_are_there():
     layer(np.ones((1, 3), "float32"))
     assert len(layer._losses) == 1, version
     assert keras_private.CallContext(entry_layer=None).entry_layer is None, version
+    adam, variable = keras.optimizers.Adam(), keras.Variable(np.ones(3))
+    adam.build([variable])
+    names = {v.name for v in keras_private.moments(adam, variable.value)}
+    assert names == {"variable_momentum", "variable_velocity"}, version
 
 
 def make_vae(cls=keras_vae.VAE, **arguments):

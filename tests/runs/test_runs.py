@@ -17,6 +17,7 @@ from keras_vae import runs
 from keras_vae.callbacks import RunRecorder
 from keras_vae.runs import settings
 from keras_vae.runs.build import build, choose_likelihood
+from tests.short_runs import without_figures
 
 SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
 
@@ -24,12 +25,15 @@ SETTINGS = {"epochs": 3, "latent_dim": 4, "hidden_units": [16], "seed": 1}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "digits"
-    return train("digits", path, exports="saved_models", **SETTINGS)
+    return runs.train("digits", path, exports="saved_models", **SETTINGS)
 
 
 def train(*arguments, exports="none", **settings):
-    """`runs.train` without the export, which tests of its own look at."""
-    return runs.train(*arguments, exports=exports, **settings)
+    """`runs.train` without export and figures, which tests of their own look at."""
+    if exports is not None:
+        settings["exports"] = exports
+    with without_figures():
+        return runs.train(*arguments, **settings)
 
 
 def history(path):
@@ -181,7 +185,7 @@ def test_a_folder_of_data_given_anew_is_kept_from_any_folder(
 def test_resuming_keeps_settings_and_exports_the_same_weights_once(tmp_path):
     path = tmp_path / "run"
     train("digits", path, **SETTINGS, patience=7, exports="saved_models")
-    run = runs.train(None, path, resume=True)
+    run = train(None, path, resume=True, exports=None)
     names = ("epochs", "patience", "exports")
     assert [run.config[name] for name in names] == [3, 7, "saved_models"]
     assert len(run.history) == 3
@@ -191,11 +195,11 @@ def test_resuming_keeps_settings_and_exports_the_same_weights_once(tmp_path):
     config["exported"]["complete"] = False
     (path / "config.json").write_text(json.dumps(config))
     shutil.rmtree(path / "export" / "decoder" / "1")
-    runs.train(None, path, resume=True)
+    train(None, path, resume=True, exports=None)
     assert versions(path) == [{"1"}, {"1"}]
     assert keras_vae.export.verify(path / "export")
     # Other weights are another version; the one that is perhaps being served stays.
-    run = runs.train(None, path, epochs=4, resume=True)
+    run = train(None, path, epochs=4, resume=True, exports=None)
     assert run.config["epochs"] == 4
     assert versions(path) == [{"1", "2"}, {"1", "2"}]
     before = run.config["exported"]
