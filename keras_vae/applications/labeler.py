@@ -8,6 +8,7 @@ from keras_vae.applications.model_folder import DAMAGES, ModelFolder
 from keras_vae.arguments import check_integer, check_integers, check_number
 from keras_vae.datasets import MixedBatches
 from keras_vae.distributions import LOG_VAR_RANGE, Normal
+from keras_vae.evaluation import active_units
 from keras_vae.models import VAE, SemiSupervisedVAE, checks
 from keras_vae.models.semi_supervised_vae import check_labels
 
@@ -23,6 +24,7 @@ ARGUMENTS = (
     "epochs",
     "learning_rate",
     "seed",
+    "jit_compile",
 )
 
 
@@ -30,7 +32,8 @@ class Labeler:
     """Learns classes from a few labels and all of the data: M2, or M1+M2.
 
     With a trained VAE, M1, the `SemiSupervisedVAE`, M2, is one of its codes, drawn anew
-    from q(z|x) each time that they are used; without, one of the data themselves.
+    from q(z|x) each time that they are used, in the dimensions that say something of x
+    (`evaluation.active_units`); without, one of the data themselves.
 
     When to use it: with some labels of each class, and many examples without. With a
     good VAE of the data, codes are the better start, and cheap. When not: where classes
@@ -42,15 +45,24 @@ class Labeler:
         standardize: Without a `vae`, a `keras_vae.layers.Standardize`, or `None`.
         latent_dim: Integer, of M2.
         hidden_units: Tuple of integers, hidden layers of each network of M2.
-        alpha: Weight of the classifier's loss; see `SemiSupervisedVAE`.
+        alpha: Weight of the classifier's loss; see `SemiSupervisedVAE`. The defaults of
+            this and of `labelled_share` are for some thousand examples, which make few
+            steps; of many, a small share with the paper's weight wastes less on the
+            labels: `benchmarks/few_labels.py` takes 0.05 and 2.
         labelled_share: Share of each batch that has labels.
         batch_size: Integer.
         epochs: Integer; an epoch is once through the examples without a label.
         learning_rate: Number, of Adam; it falls to 0 as a cosine.
         seed: Integer >= 0, of weights, batches and noise.
+        jit_compile: Whether M2 is trained by XLA: worth its compilation, some ten
+            seconds, where training takes minutes.
 
     Attributes:
         model: The `SemiSupervisedVAE`, after `fit`.
+        active: Booleans `(latent_dim,)`, the dimensions of the codes that M2 is of; of
+            data `None`, as the next.
+        code_means: float32 array `(latent_dim,)`; the other dimensions are decoded at
+            these.
         label_names: Names of the classes, a list, or `None`; may be assigned.
 
     Raises:
@@ -87,6 +99,7 @@ class Labeler:
         epochs=50,
         learning_rate=1e-3,
         seed=0,
+        jit_compile=False,
     ):
         if vae is not None and not isinstance(vae, VAE):
             raise ValueError(
@@ -110,7 +123,8 @@ class Labeler:
         self.epochs = check_integer("epochs", epochs, minimum=1)
         self.learning_rate = check_number("learning_rate", learning_rate, minimum=0.0)
         self.seed = check_integer("seed", seed, minimum=0)
-        self.model = None
+        self.jit_compile = jit_compile
+        self.model = self.active = self.code_means = None
         self.label_names = None
 
     def fit(self, x, labels, num_classes=None, callbacks=()):
@@ -139,7 +153,8 @@ class Labeler:
         self.model = self._build(x, num_classes)
         steps = len(batches) * self.epochs
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        self.model.compile(keras.optimizers.Adam(schedule))
+        optimizer = keras.optimizers.Adam(schedule)
+        self.model.compile(optimizer, jit_compile=self.jit_compile)
         self.model.fit(
             batches,
             epochs=self.epochs,
@@ -185,13 +200,17 @@ class Labeler:
         )
 
     def _codes(self, x):
-        """Means and standard deviations of q(z|x), as vectors."""
+        """Means and standard deviations of q(z|x) in the dimensions that M2 is of."""
         parameters = self.vae.encode(x)
         z = self.vae.codes(x).reshape(len(x), -1)
+        self.code_means, self.active = z.mean(axis=0), np.full(z.shape[1], True)
         if type(self.vae.posterior(self.vae.prepare(x[:1]))) is not Normal:
             return z, None
+        # The others are noise, and say nothing of x: nor of its class.
+        active = active_units(z)
+        self.active = active if active.any() else self.active
         log_var = np.clip(parameters[1], *LOG_VAR_RANGE).reshape(z.shape)
-        return z, np.exp(log_var / 2)
+        return z[:, self.active], np.exp(log_var / 2)[:, self.active]
 
     def predict_proba(self, x, batch_size=512):
         """Probabilities of the classes: of x, or of the mean of its codes.
@@ -261,13 +280,15 @@ class Labeler:
         if self.vae is None:
             return x
         z = self.vae.codes(x, batch_size)
-        return z.reshape(len(z), -1)
+        return z.reshape(len(z), -1)[:, self.active]
 
     def _data(self, decoded):
         """Data of what M2 makes: of codes, what M1 decodes them to."""
         if self.vae is None:
             return decoded
-        return self.vae.decode(decoded.reshape(-1, *self.vae.latent_shape))
+        z = np.tile(self.code_means, (len(decoded), 1))
+        z[:, self.active] = decoded
+        return self.vae.decode(z.reshape(-1, *self.vae.latent_shape))
 
     def _fitted(self):
         if self.model is None:
@@ -292,11 +313,17 @@ class Labeler:
             FileExistsError: If it holds something that is no labeler.
         """
         settings = {name: getattr(self, name) for name in ARGUMENTS}
+        model = self._fitted()
         about = {
             "settings": keras.saving.serialize_keras_object(settings),
             "label_names": self.label_names,
+            "active": None,
+            "code_means": None,
         }
-        FOLDER.write(directory, self._fitted(), about, second=self.vae)
+        if self.vae is not None:
+            about["active"] = self.active.tolist()
+            about["code_means"] = self.code_means.tolist()
+        FOLDER.write(directory, model, about, second=self.vae)
 
     @classmethod
     def load(cls, directory):
@@ -312,7 +339,8 @@ class Labeler:
             ValueError: If there is none, or a file of it is damaged or is not the one
                 that was saved with the others.
         """
-        model, about, _, vae = FOLDER.read(directory, ("settings", "label_names"))
+        names = ("settings", "label_names", "active", "code_means")
+        model, about, _, vae = FOLDER.read(directory, names)
         try:
             settings = keras.saving.deserialize_keras_object(about["settings"])
             labeler = cls(vae, **settings)
@@ -322,6 +350,9 @@ class Labeler:
                 f"({type(error).__name__}: {error})"
             ) from error
         labeler.model, labeler.label_names = model, about["label_names"]
+        if vae is not None:
+            labeler.active = np.asarray(about["active"], bool)
+            labeler.code_means = np.asarray(about["code_means"], "float32")
         return labeler
 
 

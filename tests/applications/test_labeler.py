@@ -48,7 +48,7 @@ def test_codes_and_a_few_labels_of_each_class(fitted, digits):
     best = labeler.predict_labels(x)
     np.testing.assert_array_equal(best, probabilities.argmax(axis=1))
     assert np.mean(best[labels < 0] != truth[labels < 0]) < 0.06
-    assert labeler.model.data_shape == (8,)
+    assert labeler.model.data_shape == (int(labeler.active.sum()),)
     batches = (x[start : start + 100] for start in range(0, len(x), 100))
     np.testing.assert_allclose(labeler.predict_proba(batches), probabilities, atol=1e-5)
 
@@ -75,6 +75,31 @@ def test_the_data_themselves(digits):
     assert np.mean(labeler.predict_labels(x) != truth) < 0.1
     assert labeler.analogies(x[:2], labels=truth[:2]).shape == (2, 3, *SHAPE)
     assert labeler.sample(2, [0, 2]).shape == (2, *SHAPE)
+
+
+def test_dimensions_that_say_nothing_are_left_out(vae, digits):
+    """Of a VAE whose third dimension is its prior's whatever x is."""
+    x, truth = digits
+    silent = keras.models.clone_model(vae.encoder)
+    silent.set_weights(vae.encoder.get_weights())
+    for name in ("z_mean", "z_log_var"):
+        kernel, bias = silent.get_layer(name).weights
+        kernel.assign(kernel * (np.arange(8) != 2))
+        bias.assign(np.where(np.arange(8) == 2, 0.0, bias))
+    of_seven = keras_vae.VAE(silent, vae.decoder, seed=0)
+    labels = datasets.hide_labels(truth, 36, seed=0)
+    labeler = Labeler(of_seven, epochs=1, **SMALL).fit(x, labels)
+    z = of_seven.codes(x)
+    expected = z.var(axis=0) > 0.01
+    assert not expected[2] and expected.any()
+    np.testing.assert_array_equal(labeler.active, expected)
+    found = labeler.model.predict_proba(z[:, expected], 512)
+    np.testing.assert_allclose(labeler.predict_proba(x), found, atol=1e-6)
+    # They are decoded at their mean.
+    drawn = labeler.model.sample(4, 0, draws=True, condition=1)
+    whole = np.tile(z.mean(axis=0), (4, 1))
+    whole[:, expected] = drawn
+    np.testing.assert_allclose(labeler.sample(4, 1), vae.decode(whole), atol=1e-5)
 
 
 def test_it_is_saved(fitted, digits, tmp_path):
