@@ -100,7 +100,7 @@ def test_where_the_rule_does_not_fit_the_kind_is_said(tmp_path):
     assert dataset.data_shape == (6, 3, 1)
     with pytest.raises(ValueError, match=r"`kind='vectors'` needs arrays of 2 axes"):
         load(tmp_path / "x.npy", kind="vectors")
-    with pytest.raises(ValueError, match="`kind` should be 'images', 'series' or"):
+    with pytest.raises(ValueError, match="`kind` should be 'images', 'series', "):
         load(tmp_path / "x.npy", kind="text")
 
 
