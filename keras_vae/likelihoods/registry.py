@@ -7,6 +7,7 @@ from keras_vae.arguments import did_you_mean
 from keras_vae.likelihoods.base import Likelihood
 from keras_vae.likelihoods.bernoulli import Bernoulli
 from keras_vae.likelihoods.categorical import Categorical
+from keras_vae.likelihoods.columns import Columns
 from keras_vae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.likelihoods.discretized_logistic import DiscretizedLogistic
 from keras_vae.likelihoods.discretized_logistic_mixture import (
@@ -62,6 +63,11 @@ def get(identifier):
     elif isinstance(identifier, str):
         if identifier in _BY_NAME:
             return _BY_NAME[identifier]()
+        if identifier == Columns.identifier:
+            raise ValueError(
+                "`likelihood` of a table has to know its columns. Received: 'columns'. "
+                "Mend: keras_vae.likelihoods.Columns(schema)"
+            )
         hint = did_you_mean(identifier, _BY_NAME)
     elif isinstance(identifier, type) and issubclass(identifier, Likelihood):
         hint = f" Make an instance: {identifier.__name__}()."

@@ -208,10 +208,13 @@ def test_every_likelihood_is_found_by_its_name_and_is_in_the_table():
         value
         for name, value in vars(likelihoods).items()
         if name in likelihoods.__all__ and isinstance(value, type)
-    } - {likelihoods.Likelihood, likelihoods.LocationScale}
+    } - {likelihoods.Likelihood, likelihoods.LocationScale, likelihoods.Columns}
     found = {type(likelihoods.get(each.identifier)) for each in classes}
     in_table = {type(make()) for make, _ in ROWS.values()} - {StudentT}
     assert found == classes == in_table
+    # One has to be told of the columns, and has a file of tests of its own.
+    with pytest.raises(ValueError, match=r"Mend: .*Columns\(schema\)"):
+        likelihoods.get("columns")
 
 
 def test_a_family_of_location_and_scale_of_few_lines():
