@@ -207,7 +207,7 @@ class TableSynthesizer:
         Raises:
             ValueError: If there is none, or a file of it is damaged.
         """
-        vae, about, _ = FOLDER.read(directory, ("settings",))
+        vae, about, *_ = FOLDER.read(directory, ("settings",))
         try:
             synthesizer = cls(**about["settings"])
         except DAMAGES as error:

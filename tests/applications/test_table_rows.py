@@ -197,7 +197,7 @@ def test_a_model_of_something_else_is_refused():
 def synthesizer():
     frame = FRAME.drop(columns="word")
     return TableSynthesizer(
-        latent_dim=2, hidden_units=(16,), epochs=60, learning_rate=0.01
+        latent_dim=4, hidden_units=(32,), epochs=200, learning_rate=0.005
     ).fit(frame)
 
 
@@ -217,7 +217,7 @@ def test_what_columns_have_to_do_with_one_another_is_learned(synthesizer):
 def test_a_synthesizer_comes_back_from_its_folder(synthesizer, tmp_path):
     synthesizer.save(tmp_path / "people")
     again = TableSynthesizer.load(tmp_path / "people")
-    assert again.schema == synthesizer.schema and again.hidden_units == (16,)
+    assert again.schema == synthesizer.schema and again.hidden_units == (32,)
     assert again.sample(30, seed=5).equals(synthesizer.sample(30, seed=5))
     rows = FRAME.drop(columns="word")[:5]
     np.testing.assert_array_equal(again.score(rows), synthesizer.score(rows))
