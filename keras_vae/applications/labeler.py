@@ -76,7 +76,7 @@ class Labeler:
     >>> x = (rng.normal(size=(60, 3)) + 6 * truth[:, None]).astype("float32")
     >>> labels = np.where(np.arange(60) < 6, truth, -1)
     >>> labeler = Labeler(likelihood="gaussian", hidden_units=(8,), latent_dim=1,
-    ...                   batch_size=20, epochs=20, learning_rate=0.01)
+    ...                   batch_size=20, epochs=2)
     >>> labeler.fit(x, labels).predict_proba(x).shape
     (60, 2)
 
