@@ -327,7 +327,12 @@ def speed():
             tasks[task],
             f"{report['images_per_second']['keras_vae']:,.0f}",
             *(_ratio(report, peer) for peer in ("keras", "torch", "pythae")),
-            f"{report['share_of_peak']:.0%}",
+            f"{report['share_of_peak']:.0%}"
+            + (
+                ""
+                if report["reached"].get("share_of_peak", True)
+                else f", goal {report['goals']['share_of_peak']:.0%}"
+            ),
         )
         for task, report in found.items()
     ]
