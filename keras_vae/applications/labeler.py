@@ -35,8 +35,9 @@ class Labeler:
     from q(z|x) each time that they are used, in the dimensions that say something of x
     (`evaluation.active_units`); without, one of the data themselves.
 
-    When to use it: with some labels of each class, and many examples without. With a
-    good VAE of the data, codes are the better start, and cheap. When not: where classes
+    When to use it: with some labels of each class, and many examples without; on the
+    codes of a good VAE, if there is one (with 100 labels of MNIST the paper reports an
+    error of 3.33 % there, and 11.97 % on the data themselves). When not: where classes
     are not what makes the data differ; or with as many labels as examples.
 
     Args:
@@ -54,8 +55,8 @@ class Labeler:
         epochs: Integer; an epoch is once through the examples without a label.
         learning_rate: Number, of Adam; it falls to 0 as a cosine.
         seed: Integer >= 0, of weights, batches and noise.
-        jit_compile: Whether M2 is trained by XLA: worth its compilation, some ten
-            seconds, where training takes minutes.
+        jit_compile: Whether M2 is trained by XLA, which has to be compiled: for long
+            trainings.
 
     Attributes:
         model: The `SemiSupervisedVAE`, after `fit`.

@@ -16,7 +16,7 @@ from keras_vae.models.inference import SEED_SPEC, num_rows
 # Draws of z that are weighed together: enough for few, large steps, and a divisor of
 # the numbers of draws that people ask for.
 DRAWS_AT_A_TIME = 10
-# XLA makes a draw cheaper by a third, and takes seconds to begin.
+# XLA makes a draw cheaper, and takes its time to begin: it pays for many.
 DRAWS_FOR_XLA = 1000
 # Below it the first term of the estimate's bias, -1 / (2 ESS), passes -0.1 nats.
 FEW_EFFECTIVE = 5

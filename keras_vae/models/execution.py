@@ -1,7 +1,7 @@
 """How many steps are taken between two visits to Python.
 
-A visit takes about a millisecond: much beside a step of a small network, nothing beside
-one of a large.
+A visit costs as much whatever the network is: much beside a step of a small one,
+nothing beside one of a large.
 """
 
 import math
