@@ -50,10 +50,19 @@ def threefry2x32(key, counter):
         Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3"
         (2011), section 3.3.
     """
-    return _threefry2x32(_rows("key", key), _rows("counter", counter))
+    key, counter = _rows("key", key), _rows("counter", counter)
+    rank = max(key.shape.rank, counter.shape.rank)
+    if rank > 3:
+        return _rounds(key, counter)
+    blocks = _blocks(
+        *(words[(tf.newaxis,) * (3 - words.shape.rank)] for words in (key, counter))
+    )
+    blocks = blocks[(0,) * (3 - rank)]
+    blocks.set_shape(tf.broadcast_static_shape(key.shape, counter.shape))
+    return blocks
 
 
-def _threefry2x32(key, counter):
+def _rounds(key, counter):
     k0, k1 = key[..., 0], key[..., 1]
     k2 = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_xor(k0, k1), _PARITY)
     schedule = (k0, k1, k2)
@@ -70,11 +79,8 @@ def _threefry2x32(key, counter):
 
 # Traced once and not, with its 300 operators, in each graph that draws.
 _blocks = tf.function(
-    _threefry2x32,
-    input_signature=[
-        tf.TensorSpec((None, 1, 2), tf.int32),
-        tf.TensorSpec((None, 2), tf.int32),
-    ],
+    _rounds,
+    input_signature=[tf.TensorSpec((None, None, 2), tf.int32)] * 2,
     autograph=False,
 )
 
@@ -221,7 +227,7 @@ def _random_words(seed, num_values):
     num_blocks = -(-num_values // 2)
     counter = np.zeros((num_blocks, 2), "int32")
     counter[:, 0] = np.arange(num_blocks)
-    blocks = _blocks(seed[:, tf.newaxis, :], counter)
+    blocks = threefry2x32(seed[:, tf.newaxis, :], counter)
     words = tf.reshape(blocks, (-1, 2 * num_blocks))[:, :num_values]
     words.set_shape((seed.shape[0], num_values))
     return words
