@@ -33,10 +33,13 @@ def _load(file, name):
     return module
 
 
-def import_keras_vae():
+def import_keras_vae(warm=True):
     """The package, without what TensorFlow prints while it is imported.
 
     Warnings are one line each, and ours alone.
+
+    Args:
+        warm: Whether TensorFlow starts now too: it prints more then.
     """
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras)\.")
     warnings.showwarning = lambda message, *place: click.echo(
@@ -47,7 +50,8 @@ def import_keras_vae():
 
         import keras_vae
 
-        tf.constant(0)
+        if warm:
+            tf.constant(0)
     return keras_vae
 
 

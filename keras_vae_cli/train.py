@@ -19,7 +19,9 @@ from keras_vae_cli.options import (
 from keras_vae_cli.package import import_keras_vae, silent_stderr, standalone
 
 settings = standalone("runs/settings.py", "runs/kinds.py")
+tf_config = standalone("runs/tf_config.py")
 
+MULTI_WORKER = "multi-worker"
 INTERRUPTED = 128 + 2  # what a shell tells of a command that Ctrl-C ended
 
 
@@ -113,16 +115,27 @@ def _option(setting):
     help="Replace the run in --output, once the new one is complete; other files in "
     "it are kept.",
 )
+@click.option(
+    "--strategy",
+    cls=Option,
+    type=click.Choice(["mirrored", MULTI_WORKER]),
+    help="Train on all GPUs of this machine, or in all processes that TF_CONFIG names, "
+    "each started by the same command. The first writes --output, which all can read. "
+    " [default: one device]",
+)
 @click.option("--quiet", cls=Option, is_flag=True, help="Print nothing but errors.")
 @debug_option
-def train(output, config, resume, overwrite, quiet, **given):
+def train(output, config, resume, overwrite, strategy, quiet, **given):
     """Train a VAE on a data set; write model, numbers, figures and export."""
     given = {name: value for name, value in given.items() if value is not None}
     given = _checked(given, config, output, resume, overwrite)
+    if strategy == MULTI_WORKER:
+        _check_tf_config()
     shown = report.Progress()
     arguments = {} if quiet else {"say": click.echo, "progress": report.progress}
     with silent_stderr() if quiet else contextlib.nullcontext():
-        keras_vae = import_keras_vae()
+        # Where processes find one another, nothing may be computed before.
+        keras_vae = import_keras_vae(warm=strategy != MULTI_WORKER)
         if not quiet:
             arguments["callbacks"] = [shown.callback()]
         try:
@@ -131,6 +144,7 @@ def train(output, config, resume, overwrite, quiet, **given):
                 output,
                 resume=resume,
                 overwrite=overwrite,
+                strategy=strategy,
                 **arguments,
                 **given,
             )
@@ -145,7 +159,7 @@ def train(output, config, resume, overwrite, quiet, **given):
             raise click.exceptions.Exit(INTERRUPTED) from None
         finally:
             shown.close()
-    if quiet:
+    if quiet or run is None:  # another process writes it
         return
     report.print_run(run)
     if run.config["exports"] != "none":
@@ -187,6 +201,13 @@ def _checked(given, config, output, resume, overwrite):
         raise click.BadParameter(f"{output} is a file.", param_hint=hint)
     check_folder(output)
     return given
+
+
+def _check_tf_config():
+    try:
+        tf_config.check()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--strategy") from error
 
 
 def _read_config(path):

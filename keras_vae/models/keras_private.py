@@ -7,6 +7,7 @@ and `tests/models/test_keras_private.py` says at once which one is missing.
 import contextlib
 
 from keras.src.backend.common import global_state
+from keras.src.backend.tensorflow.trainer import _collective_all_reduce_multi_worker
 from keras.src.layers.layer import CallContext
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
@@ -15,6 +16,7 @@ __all__ = [
     "ObjectSharingScope",
     "moments",
     "one_call",
+    "takes_means_over_workers",
     "without_losses",
 ]
 
@@ -73,6 +75,17 @@ def moments(adam, variable):
     """
     index = adam._get_variable_index(variable)
     return adam._momentums[index], adam._velocities[index]
+
+
+def takes_means_over_workers(strategy):
+    """Whether Keras takes the mean of what a step returns along a first axis.
+
+    So it does where replicas are in several processes; what is a scalar fails there.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+    """
+    return _collective_all_reduce_multi_worker(strategy)
 
 
 class AlwaysBuilt:

@@ -344,7 +344,10 @@ class Steps(keras_private.AlwaysBuilt, keras.Model):
                 metric.update_state(batch.raw_target, reconstruction, batch.real)
             for metric in compiled.weighted:
                 metric.update_state(batch.raw_target, reconstruction, weight)
-        return self.get_metrics_result()
+        logs = self.get_metrics_result()
+        if keras_private.takes_means_over_workers(self.distribute_strategy):
+            logs = {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+        return logs
 
     def step_seeds(self, use, num_rows):
         """Seeds of what a step draws beside its noise: others at each step and replica.

@@ -37,14 +37,20 @@ class Trainer(Steps):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: If a `loss` is given, or what a strategy of several replicas
-                cannot do.
+            ValueError: If a `loss` is given, or what a `tf.distribute` strategy cannot
+                do.
         """
         if loss is not None or kwargs.pop("loss_weights", None) is not None:
             raise ValueError(
                 "A VAE has its loss from its likelihood and prior: compile it without "
                 "`loss`, and choose VAE(..., likelihood='bernoulli') or another one. "
                 "A new objective is a subclass that overrides `objective`."
+            )
+        if isinstance(self.distribute_strategy, tf.distribute.ParameterServerStrategy):
+            raise ValueError(
+                "Parameter servers train no model of Keras 3. Received: a "
+                "ParameterServerStrategy. Mend: tf.distribute."
+                "MultiWorkerMirroredStrategy(), where each process holds all weights"
             )
         if self.distribute_strategy.num_replicas_in_sync > 1:
             jit_compile = kwargs.get("jit_compile", False)

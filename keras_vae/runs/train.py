@@ -25,7 +25,8 @@ from keras_vae.runs.run import (
     read_config,
     write_config,
 )
-from keras_vae.runs.writing import written
+from keras_vae.runs.team import gather
+from keras_vae.runs.writing import unwritten, written
 
 
 def train(
@@ -37,9 +38,13 @@ def train(
     callbacks=(),
     say=None,
     progress=None,
+    strategy=None,
     **given,
 ):
     started = time.perf_counter()
+    team = gather(strategy)
+    if not team.is_chief:
+        say = progress = None
     say = say or (lambda words: None)
     progress = progress or contextlib.nullcontext
     given = settings.check({"dataset": dataset, **given})
@@ -57,12 +62,17 @@ def train(
         if given["dataset"] is None:
             raise ValueError("`dataset` is what a new run needs. Received: None")
         _check_tensorboard(given)
-    with written(place, resume=resume, overwrite=overwrite, say=say) as folder:
+    if team.is_chief:
+        writing = written(place, resume=resume, overwrite=overwrite, say=say)
+    else:
+        writing = unwritten(place, resume)
+    with writing as folder:
         config = _resumed_config(folder, output, given) if resume else given
         with progress("Reading data"):
             data = load_dataset(config)
         begin = _resumed if resume else _new
-        config, model, history = begin(folder, config, data)
+        with team.scope():
+            config, model, history = begin(folder, config, data)
         # Until its report is written again it is not complete.
         (folder / "metrics.json").unlink(missing_ok=True)
         write_config(folder, config)
@@ -77,10 +87,11 @@ def train(
         chosen_by = criterion(model, steps)
         recorder = RunRecorder(folder, config["patience"], history, *chosen_by)
         if not recorder.finished(model) and len(history) < config["epochs"]:
-            _fit(model, data, config, recorder, callbacks)
+            _fit(model, data, config, recorder, callbacks, team)
         seconds = time.perf_counter() - started
-        report(folder, config, data, recorder, seconds, progress)
-    return Run(output)
+        if team.is_chief:
+            report(folder, config, data, recorder, seconds, progress)
+    return Run(output) if team.is_chief else None
 
 
 def _document():
@@ -113,12 +124,17 @@ Args:
     say: Function that is given lines for a person: what was read and what is built.
     progress: Function that is given what is being done ("Drawing figures"), and gives
         a context manager for as long as it takes.
+    strategy: `None` trains on one device; `"mirrored"` on all GPUs of this machine;
+        `"multi-worker"` in the processes that the environment variable `TF_CONFIG`
+        names, each of which is started in the same way; or a `tf.distribute.Strategy`.
+        `batch_size` is that of all together. Of several processes the first writes
+        `output`, and the others read it where a run is resumed.
 {listed}
 
 A run that is resumed may be given other {_resumable()}.
 
 Returns:
-    The `Run`.
+    The `Run`; `None` in a process that does not write it.
 
 Raises:
     ValueError: If an argument is wrong, `output` is not ours to write, or the data of
@@ -266,7 +282,9 @@ def _resumed(folder, config, data):
     model, epochs = None, 0
     if not missing:
         model = load(places[1])
-        epochs = int(model.step) // data.train.steps_per_epoch(config["batch_size"])
+        epochs = int(model.step.numpy()) // data.train.steps_per_epoch(
+            config["batch_size"]
+        )
         if len(history) < epochs:
             missing = [folder / "history.csv"]
     if missing:
@@ -280,7 +298,7 @@ def _resumed(folder, config, data):
     return config, model, history[:epochs]
 
 
-def _fit(model, data, config, recorder, callbacks):
+def _fit(model, data, config, recorder, callbacks, team):
     start = len(recorder.history)
     batch_size, arguments = config["batch_size"], batch_arguments(config)
     batches = data.train.training_batches(
@@ -297,18 +315,18 @@ def _fit(model, data, config, recorder, callbacks):
         callbacks.append(keras.callbacks.TensorBoard(recorder.directory / "logs"))
     try:
         model.fit(
-            batches,
+            team.share(batches),
             steps_per_epoch=data.train.steps_per_epoch(batch_size),
             initial_epoch=start,
             epochs=config["epochs"],
-            validation_data=validation,
+            validation_data=team.share(validation),
             callbacks=callbacks,
             shuffle=False,  # the pipeline has done it
             verbose=0,
         )
     except FloatingPointError:
         # Before an epoch has ended well the last good step is the best there is.
-        if recorder.best_epoch is None and int(model.step) > 0:
+        if recorder.best_epoch is None and int(model.step.numpy()) > 0:
             with files.atomic(recorder.directory / "model.keras") as path:
                 model.save(path)
         raise

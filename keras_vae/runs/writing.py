@@ -10,12 +10,17 @@ import contextlib
 import errno
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from keras_vae import files
 from keras_vae.runs.run import is_run, sweep_run
 
 LOCK = f"{files.MARK}lock"
+
+# What a training that goes on reads of a run.
+READ = ("config.json", "history.csv", "model.keras", "checkpoint.keras")
 
 # What a run consists of, and the exports in it. All else in its folder is the user's,
 # models of their own among them.
@@ -54,7 +59,7 @@ def written(output, *, resume=False, overwrite=False, say=print):
         RuntimeError: If another process is writing to the run.
     """
     sweep_run(output)
-    beside = output.with_name(f"{files.MARK}new-{output.name}")
+    beside = _beside(output)
     for folder in (output, beside):  # one that was killed may not be a run yet
         files.sweep(folder)
     _check(output, beside, resume, overwrite)
@@ -99,6 +104,33 @@ def written(output, *, resume=False, overwrite=False, say=print):
                 with contextlib.suppress(OSError):  # not empty
                     path.rmdir()
             files.sweep(output)  # the lock came with the new run
+
+
+@contextlib.contextmanager
+def unwritten(output, resume):
+    """A folder in place of a run's, for a process that trains along and writes nothing.
+
+    Args:
+        output: Absolute path of the run.
+        resume: Whether to go on with the run that `written` goes on with: what is read
+            of it is copied.
+
+    Yields:
+        `pathlib.Path` of the folder, which goes when the block ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
+        folder = Path(folder)
+        if resume:
+            beside = _beside(output)
+            source = beside if is_run(beside) else output
+            for name in READ:
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(source / name, folder)
+        yield folder
+
+
+def _beside(output):
+    return output.with_name(f"{files.MARK}new-{output.name}")
 
 
 def _check(output, beside, resume, overwrite):

@@ -26,6 +26,8 @@ def test_the_names_are_there():
     adam.build([variable])
     names = [v.name for v in keras_private.moments(adam, variable.value)]
     assert [name.split("_")[-1] for name in names] == ["momentum", "velocity"], version
+    one_device = tf.distribute.get_strategy()
+    assert not keras_private.takes_means_over_workers(one_device), version
 
 
 def make_vae(cls=keras_vae.VAE, **arguments):

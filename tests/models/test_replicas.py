@@ -101,3 +101,11 @@ def test_what_does_not_work_there_is_refused(arguments, message):
     several, _ = pair()
     with pytest.raises(ValueError, match=message):
         several.compile("adam", **arguments)
+
+
+def test_parameter_servers_are_refused(monkeypatch):
+    servers = object.__new__(tf.distribute.ParameterServerStrategy)  # it has no cluster
+    vae = make_vae()
+    monkeypatch.setattr(keras_vae.VAE, "distribute_strategy", servers)
+    with pytest.raises(ValueError, match="Mend: .*MultiWorkerMirroredStrategy"):
+        vae.compile("adam")

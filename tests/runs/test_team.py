@@ -1,0 +1,162 @@
+"""Training in two processes, on loopback: as in one, but for who writes."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+from keras_vae import runs
+from keras_vae.runs.team import gather
+from tests.contracts import two_devices
+from tests.models.test_replicas import X, make_vae
+from tests.runs.test_runs import train
+
+HOUSE = Path(__file__).parent.parent.parent
+TIMEOUT = 300  # seconds, after which something hangs
+
+
+@contextlib.contextmanager
+def two_processes(*arguments, of_second=()):
+    """Starts `team_worker` twice, each knowing of the other."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    processes = []
+    for index, more in enumerate(((), of_second)):
+        config = {
+            "cluster": {"worker": workers},
+            "task": {"type": "worker", "index": index},
+        }
+        command = [sys.executable, "-m", "tests.runs.team_worker", *arguments, *more]
+        processes.append(
+            subprocess.Popen(
+                [str(word) for word in command],
+                cwd=HOUSE,
+                env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def train_together(*arguments):
+    with two_processes(*arguments) as processes:
+        for process in processes:
+            _, said = process.communicate(timeout=TIMEOUT)
+            assert process.returncode == 0, said[-3000:]
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path):
+    train_together("weights", tmp_path)
+    one = make_vae()
+    history = one.fit(
+        X, batch_size=16, epochs=2, shuffle=False, validation_data=X, verbose=0
+    ).history
+    found = [np.load(tmp_path / f"{index}.npz") for index in range(2)]
+    for i, weight in enumerate(one.get_weights()):
+        for each in found:  # both hold the same
+            np.testing.assert_allclose(each[f"arr_{i}"], weight, atol=1e-6)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(found[0][name], history[name], rtol=1e-5)
+    assert not np.isin(found[0]["noise"], found[1]["noise"]).any()
+    for each in found:
+        assert each["elbo"] == pytest.approx(each["score"], rel=1e-5)
+        squares = np.square(each["reconstruction"] - X).mean()
+        assert each["mse"] == pytest.approx(squares, rel=1e-5)
+    # What was saved there is a model here.
+    loaded = keras.models.load_model(tmp_path / "0.keras")
+    np.testing.assert_allclose(
+        loaded.reconstruct(X), found[0]["reconstruction"], atol=1e-6
+    )
+
+
+@pytest.mark.slow
+def test_a_team_of_which_one_was_killed_resumes_as_if_it_had_not_been(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    train_together("run", whole)
+    with two_processes("run", broken, of_second=["", "killed"]) as processes:
+        assert processes[1].wait(TIMEOUT) == -signal.SIGKILL
+        # Alone the first cannot go on, and says so.
+        assert processes[0].wait(TIMEOUT) not in (0, None)
+    assert len(runs.Run(broken).history) == 1
+    train_together("run", broken, "resume")
+    assert (broken / "history.csv").read_text() == (whole / "history.csv").read_text()
+    assert {p.name for p in broken.iterdir()} == {p.name for p in whole.iterdir()}
+    runs_ = [runs.Run(folder) for folder in (whole, broken)]
+    for a, b in zip(*(run.vae.get_weights() for run in runs_), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert runs_[0].metrics["elbo"] == runs_[1].metrics["elbo"]
+
+
+def test_a_run_of_two_devices_is_resumed_on_one(tmp_path):
+    settings = {"latent_dim": 2, "hidden_units": [8], "seed": 1}
+    run = train(
+        "digits", tmp_path / "run", strategy=two_devices(), epochs=1, **settings
+    )
+    assert np.isfinite(run.metrics["elbo"])
+    first = run.history[0]
+    resumed = train("digits", tmp_path / "run", resume=True, epochs=2)
+    assert resumed.history[0] == first and len(resumed.history) == 2
+
+
+def test_strategies():
+    assert gather(None).is_chief
+    assert gather(None).strategy is tf.distribute.get_strategy()
+    assert isinstance(gather("mirrored").strategy, tf.distribute.MirroredStrategy)
+    assert gather(two_devices()) == (two_devices(), True)
+    shared = gather(None).share(tf.data.Dataset.range(3))
+    policy = shared.options().experimental_distribute.auto_shard_policy
+    assert policy == tf.data.experimental.AutoShardPolicy.DATA
+    with pytest.raises(ValueError, match=r"`strategy` should be .* Received: 'mirror'"):
+        gather("mirror")
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (None, "It is not set"),
+        ("{", "Received: '{'"),
+        ("{}", "Received: '{}'"),
+        (
+            {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}},
+            "names all of them",
+        ),
+        (
+            {
+                "cluster": {"worker": ["a:1"], "ps": ["b:1"]},
+                "task": {"type": "worker", "index": 0},
+            },
+            "none holds the weights",
+        ),
+    ],
+)
+def test_what_tf_config_should_say(config, problem, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        text = config if isinstance(config, str) else json.dumps(config)
+        monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match=problem):
+        keras_vae.runs.train("digits", "never", strategy="multi-worker")
+    assert not Path("never").exists()
