@@ -62,6 +62,7 @@ def test_the_help_shows_groups_and_an_example():
         (["--output", "r", "--resume", "--overwrite"], "exclude"),
         (["--output", "r", "--resume", "--beta", "2"], "leave out --beta"),
         (["--config", "no.json", "--output", "r"], "--config"),
+        ([*NEW, "--strategy", "multi-worker"], "TF_CONFIG"),
         (
             [*NEW, "--likelihood", "poisson", "--scale", "1"],
             "--scale belongs to",
