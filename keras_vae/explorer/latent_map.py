@@ -15,6 +15,7 @@ from keras_vae.export.endpoints import describe
 MOST_EXAMPLES = 2000
 MOST_PIXELS = 2**24
 MOST_COMPONENTS = 4
+MOST_COLUMNS = 200
 SPLITS = ("test", "validation", "train")
 
 
@@ -101,7 +102,6 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
         "split": split,
         "kind": "images" if are_images else "table",
         "binarized": config["binarize"] != "none",
-        "has_elbo": "elbo" in vae.MEASURES,
         "codes": _numbers(codes),
         "labels": None if labels is None else labels.tolist(),
         "label_names": data.label_names and list(data.label_names),
@@ -141,6 +141,12 @@ def check(vae):
             "The explorer shows images (grey, colour, with alpha) and tables. "
             f"Received: a {name} of data of shape {shape}. keras-vae traverse shows "
             "such a model"
+        )
+    if len(shape) == 1 and shape[0] > MOST_COLUMNS:
+        raise ValueError(
+            f"The explorer shows tables as a form, of at most {MOST_COLUMNS} columns. "
+            f"Received: a {name} of {shape[0]} columns. keras-vae traverse shows such "
+            "a model"
         )
     for condition, spec in vae.conditions.items():
         if spec.shape.rank != 1 or not spec.dtype.is_integer:

@@ -72,14 +72,23 @@ export class Model {
 
 // Runs the newest of the jobs that it is given, one at a time, and forgets those between:
 // an answer that comes late is of no use to a mouse that has moved on. What it returns
-// is fulfilled when no job is left.
+// is fulfilled when no job is left. `onTrouble` is given the error of a job, and null when
+// one goes well after that.
 export function newest(onTrouble) {
-  let next = null, working = null;
+  let next = null, working = null, failed = false;
   async function work() {
+    await null; // so that `working` is set before it is done
     while (next) {
       const job = next;
       next = null;
-      await Promise.resolve().then(job).catch(onTrouble);
+      try {
+        await job();
+        if (failed) onTrouble(null);
+        failed = false;
+      } catch (error) {
+        failed = true;
+        onTrouble(error);
+      }
     }
     working = null;
   }

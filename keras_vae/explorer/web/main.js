@@ -6,7 +6,7 @@ import {connect, newest} from "./inference.js";
 import {ImageInput} from "./input.js";
 import {Interpolation} from "./interpolation.js";
 import {LatentPlot} from "./map.js";
-import {legend, marksOf} from "./marks.js";
+import {colourings, legend, marksOf} from "./marks.js";
 import {draw, drawError, thumbnails} from "./pixels.js";
 import {components, pair} from "./projection.js";
 import {Sliders} from "./sliders.js";
@@ -47,6 +47,7 @@ class Explorer {
     this.filling = newest(trouble);
     this.makeParts();
     this.chooseAxes();
+    this.chooseColours();
     this.listen();
     this.go(this.z, "the middle of the prior");
   }
@@ -60,7 +61,7 @@ class Explorer {
       z[j] = value;
       this.go(z, "set by hand");
     });
-    this.plot = new LatentPlot(element("map"), this.codes, marksOf(about), {
+    this.plot = new LatentPlot(element("map"), this.codes, marksOf(this.codes), {
       point: (place) => this.point(place),
       leave: () => this.leave(),
       go: (place) => this.go(this.plot.projection.code(this.z, place), "a point on the map"),
@@ -68,10 +69,6 @@ class Explorer {
       resized: () => this.fillGrid(),
     });
     this.grid = new Grid(this.plot, this.model);
-    legend(element("legend"), about, (group) => {
-      this.plot.group = group;
-      this.plot.refresh();
-    });
     this.interpolation = new Interpolation(this.model, {
       here: () => [this.z, this.words],
       condition: () => this.condition,
@@ -134,6 +131,25 @@ class Explorer {
       ? components(this.about.principal, i, j) : pair(i, this.about.latent_dim > 1 ? j : null));
     this.markEnds();
     this.plot.lookAt(this.plot.projection.place(this.shown));
+  }
+
+  // Examples are coloured by their labels, those of a table by any column.
+  chooseColours() {
+    const found = colourings(this.about), select = element("colour");
+    found.forEach(({name}, k) => select.add(new Option(name, k)));
+    element("colour-label").hidden = found.length < 2;
+    const choose = () => {
+      const colouring = found[Number(select.value)];
+      this.plot.marks = marksOf(this.codes, colouring);
+      this.plot.group = null;
+      this.plot.refresh();
+      legend(element("legend"), colouring, (group) => {
+        this.plot.group = group;
+        this.plot.refresh();
+      });
+    };
+    select.addEventListener("change", choose);
+    choose();
   }
 
   markEnds() {
@@ -320,6 +336,7 @@ class Explorer {
     on("reset", "click", () => this.reset());
     on("random", "click", () => this.random());
     on("clear", "click", () => this.clear());
+    on("dismiss", "click", () => trouble(null));
     on("grid", "change", () => {
       this.plot.grid = this.grid;
       this.fillGrid();
@@ -357,10 +374,9 @@ function introduce(about, model) {
   ].join(" · ");
 }
 
-// What goes wrong is said on the page.
+// What goes wrong is said on the page; null when it goes well again.
 function trouble(error) {
-  const place = element("trouble");
-  place.hidden = false;
-  place.textContent = error.message;
-  console.warn(error);
+  element("trouble").hidden = !error;
+  element("trouble-words").textContent = error?.message ?? "";
+  if (error) console.warn(error);
 }

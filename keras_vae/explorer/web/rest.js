@@ -20,7 +20,9 @@ async function ask(model, signature, inputs) {
 }
 
 async function answer(path, request) {
-  const response = await fetch(path, request);
+  const response = await fetch(path, request).catch(() => {
+    throw new Error("The server does not answer any more: has keras-vae explore been ended?");
+  });
   const content = await response.json();
   if (!response.ok) throw new Error(content.error);
   return content;

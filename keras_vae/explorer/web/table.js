@@ -88,8 +88,9 @@ export function words(column, value) {
 
 function difference(column, decoded, given) {
   if (column.values) return place(column, decoded) === place(column, given) ? "" : "≠";
-  const text = number({...column, origin: 0}, decoded - given);
-  return decoded > given ? `+${text}` : text.replace("-", "−");
+  const unit = {D: " days", s: " s"}[column.unit] ?? "";
+  const text = number({...column, origin: 0, decimals: column.unit ? 0 : column.decimals}, decoded - given);
+  return (decoded > given ? `+${text}` : text.replace("-", "−")) + unit;
 }
 
 function place({values}, value) {
