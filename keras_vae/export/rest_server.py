@@ -22,8 +22,8 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
     """One connection to a `RestServer`."""
 
     protocol_version = "HTTP/1.1"  # connections are kept: most of a small request
-    # An answer leaves whole and at once: in two parts, the second of which waits until the
-    # first is acknowledged, it takes 40 ms.
+    # An answer leaves whole and at once: in two parts, the second of which waits until
+    # the first is acknowledged, it takes 40 ms.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -76,7 +76,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         self._reply(status, content)
 
     def _reply(self, status, content):
-        # For people with line breaks, which for thousands of numbers take most of the time.
+        # Line breaks are for people: with thousands of numbers they take most of the time.
         indent = 1 if self.command == "GET" else None
         body = b"" if content is None else json.dumps(content, indent=indent).encode()
         self.send_response(status)
