@@ -50,7 +50,7 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
         | `name`, `path`, `model` | of the run, and the name of the class |
         | `split` | name of the split that the examples are of |
         | `kind` | `"images"` or `"table"` |
-        | `codes` | `(n, latent_dim)`, posterior means |
+        | `codes` | `(n, latent_dim)`, posterior means; of images in 8 bits |
         | `labels`, `label_names` | integers `(n,)` and their names, or `None` |
         | `given` | the condition of each example, by name |
         | `x` | rows of a table |
@@ -89,6 +89,9 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
         inputs, labels = inputs
     given = dict(inputs) if isinstance(inputs, dict) else {"x": inputs}
     x = given.pop("x")
+    if are_images:  # as a picture holds them, so that codes and numbers are those of it
+        x = np.round(np.clip(x, 0, 1) * 255).astype("uint8") / np.float32(255)
+    inputs = {"x": x, **given} if given else x
     codes = vae.codes(inputs)
     measure, activity = _activity(vae, inputs, codes)
     order = np.argsort(-activity, kind="stable")
@@ -196,7 +199,7 @@ def _sprite(x, columns):
     n, height, width, channels = x.shape
     rows = -(-n // columns)
     tiles = np.zeros((rows * columns, height, width, channels), "uint8")
-    tiles[:n] = np.round(np.clip(x, 0, 1) * 255)
+    tiles[:n] = np.round(x * 255)
     tiles = tiles.reshape(rows, columns, height, width, channels)
     pixels = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, -1)
     file = io.BytesIO()

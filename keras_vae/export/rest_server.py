@@ -76,7 +76,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         self._reply(status, content)
 
     def _reply(self, status, content):
-        # Line breaks are for people: with thousands of numbers they take most of the time.
+        # Line breaks are for people: of many numbers they would take most of the time.
         indent = 1 if self.command == "GET" else None
         body = b"" if content is None else json.dumps(content, indent=indent).encode()
         self.send_response(status)

@@ -1,0 +1,276 @@
+"""The explorer's page in a real browser: its numbers are Python's."""
+
+import base64
+import io
+import shlex
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["rest", "litert"])
+def page(request, visit):
+    """The page, with each of the two sides of inference."""
+    return visit(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def rest_page(rest, visit):
+    return visit(rest)
+
+
+@pytest.fixture(scope="module")
+def x(run):
+    """The examples as a picture holds them, in 8 bits."""
+    return np.round(run.dataset().test.x * 255).astype("uint8") / np.float32(255)
+
+
+def array(page, expression):
+    """Numbers of the page, once it has come to rest."""
+    page.evaluate("explorer.settled()")
+    return np.array(page.evaluate(f"[...{expression}]"), "float32")
+
+
+def pixels(page, canvas):
+    """What is drawn in a canvas: uint8 `(height, width, 4)`."""
+    page.evaluate("explorer.settled()")
+    values = page.evaluate(
+        """id => {
+          const canvas = document.getElementById(id);
+          const context = canvas.getContext("2d");
+          const {width, height} = canvas;
+          return [height, width, [...context.getImageData(0, 0, width, height).data]];
+        }""",
+        canvas,
+    )
+    height, width, data = values
+    return np.array(data, "uint8").reshape(height, width, 4)
+
+
+def on_map(page, place):
+    """Where a place of the map is, in pixels of its canvas."""
+    x, y = page.evaluate("place => explorer.plot.toPixels(place)", list(place))
+    return {"x": x, "y": y}
+
+
+def example_on_map(page, i):
+    return on_map(page, page.evaluate("i => explorer.plot.places[i]", i))
+
+
+def check_decoded(page, vae, z):
+    """Holds what is decoded, as numbers and as drawn, against Python."""
+    expected = vae.decode(np.reshape(z, (1, -1)))[0]
+    found = array(page, "explorer.reconstruction").reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    drawn = pixels(page, "decoded")[..., 0]
+    assert np.abs(drawn - 255.0 * expected[..., 0]).max() <= 0.5 + 1e-3
+
+
+def measured(page):
+    """The numbers that are shown of what went in, by name."""
+    page.evaluate("explorer.settled()")
+    found = page.locator("#measures > div").all()
+    return {
+        row.locator("dt").inner_text(): float(
+            row.locator("dd").get_attribute("data-value")
+        )
+        for row in found
+    }
+
+
+def check_measured(page, vae, detector, image):
+    scores = vae.score(image[None], seed=0)
+    expected = {
+        "ELBO": scores["elbo"][0],
+        "reconstruction loss": scores["reconstruction_loss"][0],
+        "KL": scores["kl_loss"][0],
+        "p-value": detector.detect(image[None]).p_value[0],
+    }
+    found = measured(page)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-5), name
+
+
+def test_what_is_pointed_at_is_decoded_at_once(page, run, shown):
+    i, j = shown.about["active"][:2]
+    pixel = page.evaluate("1 / explorer.plot.view.scale")
+    page.hover("#map", position=on_map(page, (1.5, -0.75)))
+    z = array(page, "explorer.shown")
+    expected = np.zeros(3)
+    expected[[i, j]] = 1.5, -0.75
+    np.testing.assert_allclose(z, expected, atol=pixel)
+    check_decoded(page, run.vae, z)
+    # When the mouse leaves, the page is back where it was: at the middle of the prior.
+    page.hover("h1")
+    check_decoded(page, run.vae, np.zeros(3))
+
+
+def test_an_example_is_chosen_by_a_click(page, run, shown, detector, x):
+    # One that no other hides.
+    place = np.array(page.evaluate("explorer.plot.places"))
+    distance = np.linalg.norm(place[:, None] - place, axis=2) + 9 * np.eye(len(place))
+    i = int(distance.min(axis=1).argmax())
+    page.hover("#map", position=example_on_map(page, i))
+    name = shown.about["label_names"][shown.about["labels"][i]]
+    assert page.inner_text("#hover figcaption") == f"test example {i}, {name}"
+    page.click("#map", position=example_on_map(page, i))
+    z = run.vae.codes(x[i : i + 1])[0]
+    np.testing.assert_allclose(array(page, "explorer.z"), z, atol=1e-6)
+    check_decoded(page, run.vae, z)
+    levels = np.round(x[i, ..., 0] * 255)
+    np.testing.assert_array_equal(pixels(page, "input")[..., 0], levels)
+    check_measured(page, run.vae, detector, x[i])
+    # Of the error the strength is how far the decoded pixel is from that of the input.
+    error = run.vae.decode(z[None])[0, ..., 0] - x[i, ..., 0]
+    drawn = pixels(page, "error")
+    assert np.abs(drawn[..., 3] - 255 * np.abs(error)).max() <= 1
+    assert (drawn[error > 0.1][:, 0] > 200).all()  # too much is orange
+    assert (drawn[error < -0.1][:, 2] > 200).all()  # too little is blue
+    assert f"at most {np.abs(error).max():.2f}" == page.inner_text("#error-scale")
+
+
+def drop(page, content, name="image.png", kind="image/png"):
+    page.evaluate(
+        """([content, name, type]) => {
+          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], name, {type}));
+          const options = {dataTransfer, bubbles: true, cancelable: true};
+          document.body.dispatchEvent(new DragEvent("drop", options));
+        }""",
+        [base64.b64encode(content).decode(), name, kind],
+    )
+
+
+def png(levels):
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_image_is_dropped(page, run, detector):
+    levels = np.random.default_rng(0).integers(0, 256, (8, 8)).astype("uint8")
+    page.click("#random")
+    page.evaluate("explorer.settled()")
+    drop(page, png(levels), "noise.png")
+    page.locator("#source", has_text="Noise.png").wait_for()
+    image = (levels / np.float32(255))[..., None].astype("float32")
+    z = run.vae.codes(image[None])[0]
+    np.testing.assert_allclose(array(page, "explorer.z"), z, atol=2e-6)
+    check_decoded(page, run.vae, z)
+    check_measured(page, run.vae, detector, image)
+    assert "an anomaly" in page.inner_text("#measures")  # as noise should be
+
+
+def test_an_image_of_another_size_is_fitted_and_what_is_none_is_refused(rest_page):
+    page = rest_page
+    white = np.full((40, 20), 255, "uint8")
+    drop(page, png(white), "tall.png")
+    page.locator("#source", has_text="Tall.png").wait_for()
+    drawn = pixels(page, "input")[..., 0]
+    assert (drawn[:, 2:6] == 255).all()
+    assert (drawn[:, [0, 1, 6, 7]] == 0).all()
+    page.click("#invert")
+    assert (pixels(page, "input")[..., 0] == 255 - drawn).all()
+    drop(page, b"no image", "text.txt", "text/plain")
+    page.locator("#trouble", has_text="text.txt is no image").wait_for()
+    page.click("#dismiss")
+    assert page.locator("#trouble").is_hidden()
+
+
+def test_an_image_is_drawn_with_the_mouse(rest_page, run, detector):
+    page = rest_page
+    box = page.locator("#input").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.8 * box["height"])
+    page.mouse.up()
+    image = array(page, "explorer.x").reshape(8, 8, 1)
+    drawn = pixels(page, "input")[..., 0]
+    np.testing.assert_array_equal(np.round(image[..., 0] * 255), drawn)
+    assert (drawn[2:6, 3:5] > 100).all() and not drawn[:, [0, 1, 6, 7]].any()
+    z = run.vae.codes(image[None])[0]
+    np.testing.assert_allclose(array(page, "explorer.z"), z, atol=1e-6)
+    check_measured(page, run.vae, detector, image)
+    page.click("#clear")
+    assert not pixels(page, "input")[..., :3].any()
+    assert measured(page) == {}
+
+
+def test_a_slider_moves_its_dimension_alone(rest_page, run, shown):
+    page = rest_page
+    page.evaluate("explorer.choose(5)")
+    before = array(page, "explorer.z")
+    first = shown.about["active"][0]
+    slider = page.locator(".slider input").first
+    assert slider.evaluate("e => e.parentElement.innerText").startswith(f"z[{first}]")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    after = array(page, "explorer.z")
+    assert after[first] > before[first]
+    others = [j for j in range(3) if j != first]
+    np.testing.assert_array_equal(after[others], before[others])
+    check_decoded(page, run.vae, after)
+
+
+def test_a_random_place_is_that_of_its_seed(page, run):
+    page.fill("#seed", "5")
+    page.click("#random")
+    page.locator("#source", has_text="by seed 5").wait_for()
+    sample = run.vae.sample(1, seed=5)
+    found = array(page, "explorer.reconstruction").reshape(sample.shape)
+    np.testing.assert_allclose(found, sample, atol=2e-6)
+    assert page.input_value("#seed") == "6"  # the next one
+    page.click("#copy-seed")
+    page.locator("#copied", has_text="Seed copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "5"
+    page.click("#reset")
+    assert not array(page, "explorer.z").any()
+    assert page.locator("#copy-seed").is_disabled()
+
+
+def test_what_is_copied_computes_the_same_elsewhere(rest_page, run):
+    page = rest_page
+    page.evaluate("explorer.choose(7)")
+    shown = array(page, "explorer.reconstruction")
+    page.click("#copy-python")
+    page.locator("#copied", has_text="Python copied").wait_for()
+    names = {}
+    exec(page.evaluate("navigator.clipboard.readText()"), names)
+    np.testing.assert_allclose(names["reconstruction"].ravel(), shown, atol=1e-6)
+    page.click("#copy-curl")
+    page.locator("#copied", has_text="curl copied").wait_for()
+    command = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    assert command[:2] == ["curl", "-d"]
+    answer = requests.post(command[3], data=command[2], timeout=30).json()
+    np.testing.assert_allclose(np.ravel(answer["predictions"]), shown, atol=1e-6)
+
+
+def test_between_two_examples(page, run, x):
+    page.evaluate("explorer.choose(1)")
+    page.click("#from")
+    page.click("#map", position=example_on_map(page, 4), modifiers=["Shift"])
+    page.evaluate("explorer.interpolation.set('B', explorer.codes[4], 'four')")
+    expected = run.vae.interpolate(x[1:2], x[4:5], num_steps=9)[0, ..., 0]
+    strip = pixels(page, "strip")[..., 0]  # nine pictures side by side
+    drawn = strip.reshape(8, 9, 8).transpose(1, 0, 2)
+    assert np.abs(drawn - 255.0 * expected).max() <= 0.5 + 1e-3
+    z_a, z_b = run.vae.codes(x[[1, 4]])
+    page.locator("#strip").scroll_into_view_if_needed()
+    box = page.locator("#strip").bounding_box()
+    page.click("#strip", position={"x": 0.5 * box["width"], "y": box["height"] / 2})
+    np.testing.assert_allclose(array(page, "explorer.z"), (z_a + z_b) / 2, atol=1e-6)
+    # Played, it moves along the line, and stops where it is told to.
+    page.click("#play")
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    page.click("#play")
+    z = array(page, "explorer.z")
+    t = np.dot(z - z_a, z_b - z_a) / np.dot(z_b - z_a, z_b - z_a)
+    assert 0 < t < 1 and t != 0.5
+    np.testing.assert_allclose(z, (1 - t) * z_a + t * z_b, atol=1e-5)
