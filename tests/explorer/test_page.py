@@ -274,3 +274,172 @@ def test_between_two_examples(page, run, x):
     t = np.dot(z - z_a, z_b - z_a) / np.dot(z_b - z_a, z_b - z_a)
     assert 0 < t < 1 and t != 0.5
     np.testing.assert_allclose(z, (1 - t) * z_a + t * z_b, atol=1e-5)
+
+
+def test_the_map_by_the_keyboard(rest_page, run, shown):
+    page = rest_page
+    i, j = shown.about["active"][:2]
+    scale = page.evaluate("explorer.plot.view.scale")
+    page.focus("#map")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    z = array(page, "explorer.z")
+    np.testing.assert_allclose(z[[i, j]], np.array([8, 48]) / scale, rtol=1e-5)
+    check_decoded(page, run.vae, z)
+    # A screen reader is told where that is, and what is near it.
+    codes = np.array(shown.about["codes"])
+    near = int(np.linalg.norm(codes[:, [i, j]] - z[[i, j]], axis=1).argmin())
+    spoken = page.locator("#spoken", has_text=f"Nearest: test example {near},")
+    spoken.wait_for(state="attached")
+    assert f"z[{i}] {z[i]:.2f}, z[{j}] {z[j]:.2f}" in spoken.inner_text()
+    page.keyboard.press("Enter")
+    np.testing.assert_allclose(array(page, "explorer.z"), codes[near], atol=1e-6)
+    page.keyboard.press("0")
+    assert not array(page, "explorer.z").any()
+    page.keyboard.press("r")
+    page.locator("#source", has_text="by seed 0").wait_for()
+    page.keyboard.press("g")
+    assert page.is_checked("#grid")
+    # Where one types, letters and digits are text.
+    page.fill("#seed", "")
+    page.type("#seed", "00")
+    assert array(page, "explorer.z").any()
+
+
+def test_a_drag_takes_the_place_along(rest_page, run, shown):
+    page = rest_page
+    i, j = shown.about["active"][:2]
+    box = page.locator("#map").bounding_box()
+    for k, place in enumerate(((2.0, 2.0), (1.0, 1.0), (-1.5, 0.5))):
+        at = on_map(page, place)
+        page.mouse.move(box["x"] + at["x"], box["y"] + at["y"])
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.hover("h1")
+    pixel = page.evaluate("1 / explorer.plot.view.scale")
+    z = array(page, "explorer.z")
+    np.testing.assert_allclose(z[[i, j]], [-1.5, 0.5], atol=pixel)
+    check_decoded(page, run.vae, z)
+
+
+def test_principal_components(rest_page, run, shown):
+    from sklearn.decomposition import PCA
+
+    page = rest_page
+    page.select_option("#axis-x", "c0")
+    assert page.input_value("#axis-y") == "c1"  # which goes with it
+    codes = np.array(shown.about["codes"], "float32")
+    pca = PCA(2).fit(codes)
+    expected = pca.transform(codes)
+    places = np.array(page.evaluate("explorer.plot.places"))
+    signs = np.sign(np.sum(expected * places, axis=0))
+    np.testing.assert_allclose(places, expected * signs, atol=1e-5)
+    share = round(100 * pca.explained_variance_ratio_[0])
+    name = page.evaluate("explorer.plot.projection.names[0]")
+    assert name == f"component 1 ({share} % of the variance)"
+    # A place has the code there, what is at right angles to the map as it was.
+    page.evaluate("explorer.choose(2)")
+    place = np.array([0.7, -0.4])
+    page.hover("#map", position=on_map(page, place))
+    z = array(page, "explorer.shown")
+    pixel = page.evaluate("1 / explorer.plot.view.scale")
+    there = pca.transform(z[None])[0] * signs
+    np.testing.assert_allclose(there, place, atol=2 * pixel)
+    across = np.cross(*pca.components_)
+    np.testing.assert_allclose((z - codes[2]) @ across, 0, atol=1e-5)
+    # Back to two dimensions, of which one is the other's.
+    page.select_option("#axis-y", "z2")
+    assert page.input_value("#axis-x") in ("z0", "z1")
+    page.select_option("#axis-x", "z2")
+    assert page.input_value("#axis-y") != "z2"
+
+
+def test_decodings_under_the_points(page, run, shown):
+    page.evaluate("explorer.choose(2)")
+    page.check("#grid")
+    page.evaluate("explorer.settled()")
+    width, height = page.evaluate(
+        "[explorer.plot.view.width, explorer.plot.view.height]"
+    )
+    columns, rows = page.evaluate(
+        "[explorer.grid.sheet.width / 8, explorer.grid.sheet.height / 8]"
+    )
+    assert columns > 10 and rows > 8
+    column, row = int(columns) - 2, 3
+    middle = [(column + 0.5) * width / columns, (row + 0.5) * height / rows]
+    place = page.evaluate("at => explorer.plot.toPlace(at)", middle)
+    z = np.array(shown.about["codes"][2], "float32")
+    z[shown.about["active"][:2]] = place
+    expected = run.vae.decode(z[None])[0, ..., 0]
+    drawn = page.evaluate(
+        """([x, y]) => [...explorer.grid.sheet.getContext("2d")
+             .getImageData(x, y, 8, 8).data]""",
+        [8 * column, 8 * row],
+    )
+    drawn = np.array(drawn).reshape(8, 8, 4)[..., 0]
+    assert np.abs(drawn - 255.0 * expected).max() <= 0.5 + 1e-3
+
+
+def test_labels_stand_out_and_points_can_be_hidden(rest_page):
+    page = rest_page
+    point = """() => {
+      const [x, y] = explorer.plot.toPixels(explorer.plot.places[0]);
+      const {ratio} = explorer.plot.view;
+      return [...explorer.plot.base.getContext("2d")
+        .getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data];
+    }"""
+    shown = page.evaluate(point)
+    label = page.evaluate("explorer.about.labels[0]")
+    other = page.locator("#legend button").nth((label + 1) % 10)
+    other.click()
+    assert other.get_attribute("aria-pressed") == "true"
+    assert page.evaluate(point) != shown
+    other.click()
+    assert page.evaluate(point) == shown
+    page.uncheck("#points")
+    assert page.evaluate(point) != shown
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_screen(rest, visit, scheme):
+    page = visit(rest, viewport={"width": 360, "height": 700}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    levels = [int(v) for v in ground[4:-1].split(",")]
+    assert (min(levels) > 200) if scheme == "light" else (max(levels) < 60)
+    # The map is above the code, and the pictures stay in sight above both.
+    tops = [
+        page.locator(s).bounding_box()["y"] for s in ("#pictures", "#map", "#place")
+    ]
+    assert tops == sorted(tops)
+    page.locator("#place").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 400)
+    assert page.locator("#decoded").bounding_box()["y"] >= 0
+
+
+def test_everything_that_is_used_has_a_name(rest_page):
+    names = rest_page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, canvas")]
+          .filter((e) => e.checkVisibility() && !e.closest("#hover"))
+          .map((e) => e.ariaLabel || e.labels?.[0]?.innerText || e.innerText || "")"""
+    )
+    assert len(names) > 20 and all(name.strip() for name in names), names
+    regions = rest_page.locator("section:visible").all()
+    assert all(r.get_attribute("aria-labelledby") for r in regions)
+
+
+def test_a_server_that_has_ended_is_said(run, shown, measures, visit):
+    from keras_vae.explorer import ExplorerServer
+
+    with ExplorerServer(shown, run.directory / "export", measures) as server:
+        with server.running():
+            page = visit(server.url)
+        page.route("**/v1/**", lambda route: route.abort())
+        page.click("#random")
+        page.locator("#trouble", has_text="does not answer").wait_for()
+        page.unroute("**/v1/**")
+        with server.running():
+            page.click("#random")
+            page.locator("#trouble").wait_for(state="hidden")
+        page.errors.clear()  # the browser's own, that nothing was loaded
