@@ -2,12 +2,21 @@
 
 import base64
 import io
+import os
+import re
 import shlex
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import requests
+from click.testing import CliRunner
 from PIL import Image
+
+from keras_vae_cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -443,3 +452,57 @@ def test_a_server_that_has_ended_is_said(run, shown, measures, visit):
             page.click("#random")
             page.locator("#trouble").wait_for(state="hidden")
         page.errors.clear()  # the browser's own, that nothing was loaded
+
+
+# --- The command ------------------------------------------------------------------
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_it_is_served_until_it_is_interrupted(run, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keras_vae_cli", "explore", str(run.directory)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout.readline().startswith("The latent space of ")
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
+        about = requests.get(f"{url}/latent_map.json", timeout=30).json()
+        assert about["models"] == ["bound", "scorer"] and about["level"] == 0.1
+        assert about["path"] == str(run.directory)
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, rest) == (0, "")
+    assert "Traceback" not in errors
+
+
+def test_what_the_command_refuses(run, tmp_path, monkeypatch):
+    def refused(*arguments):
+        result = call("explore", *arguments)
+        assert result.exit_code == 2, result.output
+        return " ".join(result.stderr.split())
+
+    place = run.directory
+    assert "a model alone" in refused(place / "model.keras")
+    both = refused(place, "--rest", "http://localhost:1", "--site", tmp_path / "site")
+    assert "give one of them" in both
+    assert "not of the form http://" in refused(place, "--rest", "localhost:8501")
+    # The run was not converted, and there is no LiteRT.js: it says what mends it.
+    site = refused(place, "--site", tmp_path / "site")
+    assert f"keras-vae convert {place} --output {place / 'export' / 'tflite'}" in site
+    bare = tmp_path / "bare"
+    shutil.copytree(place, bare, ignore=shutil.ignore_patterns("export"))
+    assert f"keras-vae export {bare} --output {bare / 'export'}" in refused(bare)
+    (bare / "export" / "tflite").mkdir(parents=True)
+    (bare / "export" / "tflite" / "encoder.tflite").touch()
+    monkeypatch.chdir(tmp_path)
+    assert "make site-runtime" in refused(bare, "--site", tmp_path / "site")
+    assert not (tmp_path / "site").exists()

@@ -2,7 +2,8 @@
 
 import {imageData} from "./pixels.js";
 
-const CELL = 40; // pixels of the page, about
+// In pixels of the page: a cell, about, and what is left free around each.
+const CELL = 42, GAP = 1.5;
 
 export class Grid {
   constructor(plot, model) {
@@ -18,6 +19,7 @@ export class Grid {
     const [rows, columns] = [Math.round(height / CELL), Math.round(width / CELL)];
     const [h, w, channels] = model.about.data_shape, size = model.dataSize;
     Object.assign(sheet, {width: columns * w, height: rows * h});
+    Object.assign(this, {rows, columns});
     for (let row = 0; row < rows; row++) {
       const codes = new Float32Array(columns * z.length);
       for (let column = 0; column < columns; column++) {
@@ -43,7 +45,14 @@ export class Grid {
     if (!this.sheet.width) return;
     context.imageSmoothingEnabled = false;
     context.globalAlpha = 0.75;
-    context.drawImage(this.sheet, 0, 0, width, height);
+    const {sheet, rows, columns} = this;
+    const [w, h] = [sheet.width / columns, sheet.height / rows];
+    const [across, up] = [width / columns, height / rows];
+    for (let k = 0; k < rows * columns; k++) {
+      const [column, row] = [k % columns, Math.floor(k / columns)];
+      context.drawImage(sheet, column * w, row * h, w, h,
+        column * across + GAP, row * up + GAP, across - 2 * GAP, up - 2 * GAP);
+    }
     context.globalAlpha = 1;
   }
 }

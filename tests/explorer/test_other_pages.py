@@ -1,4 +1,4 @@
-"""The page of a conditional model of a table: a form, and a choice."""
+"""The page of other models: of a conditional one of a table, of an autoencoder."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,15 @@ import numpy as np
 import pandas
 import pytest
 
-from keras_vae import ConditionalVAE, datasets, explorer, export, likelihoods, networks
+from keras_vae import (
+    Autoencoder,
+    ConditionalVAE,
+    datasets,
+    explorer,
+    export,
+    likelihoods,
+    networks,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -148,3 +156,43 @@ def test_a_table_is_coloured_by_any_column(page, data):
     shades = page.evaluate("explorer.plot.marks.map((mark) => mark.group)")
     order = np.argsort(data.test.x[:, 0], kind="stable")
     assert (np.diff(np.array(shades)[order]) >= 0).all() and len(set(shades)) > 3
+
+
+def test_an_autoencoder_of_colours_with_one_dimension(visit, tmp_path):
+    """Its endpoints have single outputs, which a server sends without their names."""
+    x = np.random.default_rng(0).integers(0, 256, (20, 8, 9, 3)).astype("uint8")
+    np.savez(tmp_path / "x.npz", x=x)
+    data = datasets.load(
+        str(tmp_path / "x.npz"), validation_fraction=0, test_fraction=0
+    )
+    built = networks.dense((8, 9, 3), 1, hidden_units=(4,), seed=0)
+    vae = Autoencoder(*built, likelihood="bernoulli", seed=0)
+    export.export_saved_models(vae, tmp_path / "export")
+    run = SimpleNamespace(
+        vae=vae, directory=tmp_path, config={"binarize": "none"}, batch_arguments={}
+    )
+    shown, measures = explorer.latent_map(run, data), explorer.Measures(vae)
+    server = explorer.ExplorerServer(shown, tmp_path / "export", measures)
+    with server, server.running():
+        page = visit(server.url)
+        assert page.locator("#axis-y").is_hidden()
+        assert page.locator("#legend button").count() == 0
+        page.evaluate("explorer.choose(3)")
+        page.evaluate("explorer.settled()")
+        image = (x[3:4] / np.float32(255)).astype("float32")
+        np.testing.assert_array_equal(page.evaluate("[...explorer.x]"), image.ravel())
+        expected = vae.reconstruct(image).ravel()
+        found = page.evaluate("[...explorer.reconstruction]")
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        # What it has in place of an ELBO.
+        [row] = page.locator("#measures > div").all()
+        assert row.locator("dt").inner_text() == "reconstruction loss"
+        loss = float(row.locator("dd").get_attribute("data-value"))
+        assert loss == pytest.approx(vae.score(image)["reconstruction_loss"][0])
+        # Up and down there is nothing: a click moves the one dimension.
+        page.evaluate("explorer.go(Float32Array.of(0), 'here')")
+        at = page.evaluate("explorer.plot.toPixels([1.25, 1])")
+        page.click("#map", position={"x": at[0], "y": at[1]})
+        pixel = page.evaluate("1 / explorer.plot.view.scale")
+        [z] = page.evaluate("[...explorer.z]")
+        assert z == pytest.approx(1.25, abs=pixel)
