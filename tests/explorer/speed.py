@@ -4,10 +4,10 @@
 
 by TF Serving's REST protocol, and by LiteRT.js from the folder that npm installed it to
 (`make site-runtime`, site-runtime/ unless given). The model has the layers of `make
-demo`; what they have learned does not change how long they take. Each decoding moves the
-cross on the map, the sliders and the picture, as the mouse does. On a machine that does
-other things at the same time, the processor time that this process (for REST the server)
-takes for each says more.
+demo`; what they have learned does not change how long they take. Each decoding moves
+the cross on the map, the sliders and the picture, as the mouse does. On a machine that
+does other things at the same time, the processor time that this process (for REST the
+server) takes for each says more.
 """
 
 import http.server
