@@ -59,6 +59,7 @@ class ExplorerServer(RestServer):
 
     Raises:
         FileNotFoundError: If there is no model in the export.
+        ValueError: If its server does not answer, or has no model `decoder`.
         OSError: If the port is in use.
 
     Example:
@@ -79,6 +80,12 @@ class ExplorerServer(RestServer):
     def __init__(self, latent_map, export, measures, port=0):
         is_url = urlsplit(str(export)).scheme in ("http", "https")
         others = _Remote(str(export)) if is_url else ModelServer(export)
+        try:
+            others.status("decoder")
+        except Refused as error:
+            raise ValueError(
+                f"{export} should have the models of the run. Received: {error.args[1]}"
+            ) from error
         self._folder = tempfile.TemporaryDirectory(prefix="keras_vae-")
         own = _saved(measures, Path(self._folder.name))
         about = {

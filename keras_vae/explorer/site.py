@@ -114,6 +114,7 @@ def _copy_runtime(packages, folder):
     folder.mkdir()
     for name in RUNTIME:
         shutil.copy(packages / "core" / "wasm" / name, folder)
+    shutil.copy(packages / "core" / "package.json", folder)  # whose it is, and terms
     shutil.copy(packages / "wasm-utils" / "dist" / "index.js", folder / "wasm-utils.js")
     # A browser knows no packages: the one import of one is of the file beside it.
     source = (packages / "core" / "dist" / "index.js").read_text()

@@ -233,7 +233,10 @@ def test_a_server_that_runs_already_is_asked(shown, folder, vae, digits):
             others.server_close()
             refused = decode(server.url)
             assert refused.status_code == 502
-            assert f"No TF Serving answers at {others.url}" in refused.json()["error"]
+            words = f"No TF Serving answers at {others.url}"
+            assert words in refused.json()["error"]
+        with pytest.raises(ValueError, match=words):
+            explorer.ExplorerServer(shown, others.url, measures)
 
 
 # --- A site -----------------------------------------------------------------------

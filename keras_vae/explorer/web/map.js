@@ -4,10 +4,11 @@ const REACH = 9; // pixels within which an example is meant
 const NO_GRID = {draw() {}};
 
 export class LatentPlot {
-  // `codes` are arrays, `marks` say how each example is drawn: {colour, text, group}. What
-  // happens is told to `tell`: point(place), leave(), go(place), choose(example, shift).
-  constructor(canvas, codes, marks, tell) {
-    Object.assign(this, {canvas, codes, marks, tell});
+  // `codes` are arrays. What happens is told to `tell`: point(place), leave(), go(place),
+  // choose(example, shift), resized().
+  constructor(canvas, codes, tell) {
+    Object.assign(this, {canvas, codes, tell});
+    this.marks = []; // how each example is drawn: {colour, text, group}
     this.base = document.createElement("canvas");
     this.grid = NO_GRID;
     this.showPoints = true;
@@ -108,7 +109,7 @@ export class LatentPlot {
       scale: Math.min(width / sizes[0], height / sizes[1]),
     };
     this.refresh();
-    this.tell.resized?.();
+    this.tell.resized();
   }
 
   #drawAxes(context) {
@@ -177,6 +178,7 @@ export class LatentPlot {
     let down = null; // where a press began, unless nothing is pressed
     const pixels = (event) => [event.offsetX, event.offsetY];
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return; // not the first one
       down = {at: pixels(event), dragged: false};
       canvas.setPointerCapture(event.pointerId);
     });
