@@ -79,6 +79,7 @@ def explore(run, rest, port, site, runtime, data_dir):
         _check_runtime(runtime)
     model = open_model(run)
     explorer = model.keras_vae.explorer
+    explorer.check_model(model.vae)
     data, _ = model.open_dataset(data_dir=data_dir)
     with report.progress("Encoding"):
         shown = explorer.latent_map(model.run, data)

@@ -59,7 +59,7 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
         | `principal` | `mean`, `components`, `shares` of the variance |
 
     Raises:
-        ValueError: If the model is one that a page cannot show; see `check`.
+        ValueError: If the model is one that a page cannot show; see `check_model`.
 
     Example:
 
@@ -73,7 +73,7 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
         section 5.2, for which dimensions are active.
     """
     vae, config = run.vae, run.config
-    check(vae)
+    check_model(vae)
     data = run.dataset() if data is None else data
     split = next(name for name in SPLITS if getattr(data, name) is not None)
     are_images = len(vae.data_shape) == 3
@@ -124,11 +124,20 @@ def latent_map(run, data=None, max_examples=MOST_EXAMPLES):
     return LatentMap(about, _sprite(x, columns))
 
 
-def check(vae):
-    """Raises a `ValueError` unless a page can show the model, and says why it cannot.
+def check_model(vae):
+    """Says why a page cannot show a model, if it cannot.
 
     Args:
         vae: A `keras_vae.VAE`.
+
+    Raises:
+        ValueError: If its codes are no vectors, its data neither images nor rows of a
+            table, or its conditions no labels.
+
+    Example:
+
+    >>> import keras_vae
+    >>> check_model(keras_vae.VAE(*keras_vae.networks.dense((4,), 2)))
     """
     name = type(vae).__name__
     if len(vae.latent_shape) != 1:
