@@ -7,17 +7,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test stress bench lint format wheel clean
+.PHONY: help demo test stress bench lint format wheel site-runtime browser clean
 
 help:
-	@echo "make demo     train a VAE on letters into runs/letters"
-	@echo "make test     check style, then run all tests"
-	@echo "make bench    time training and log p(x) beside other packages"
-	@echo "make stress   kill, damage and fill disks for about half an hour"
-	@echo "make lint     check style only"
-	@echo "make format   mend what of the style can be mended by a program"
-	@echo "make wheel    build a wheel into dist/"
-	@echo "make clean    remove all that make made, except runs/"
+	@echo "make demo           train a VAE on letters into runs/letters"
+	@echo "make test           check style, then run all tests"
+	@echo "make bench          time training and log p(x) beside other packages"
+	@echo "make stress         kill, damage and fill disks for about half an hour"
+	@echo "make lint           check style only"
+	@echo "make format         mend what of the style can be mended by a program"
+	@echo "make wheel          build a wheel into dist/"
+	@echo "make site-runtime   fetch LiteRT.js by npm, for keras-vae explore --site"
+	@echo "make browser        install a Chromium that tests the explorer, where apt-get is"
+	@echo "make clean          remove all that make made, except runs/"
 
 demo: $(VENV)/installed
 	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
@@ -52,6 +54,15 @@ format: $(VENV)/installed-test
 wheel: $(VENV)/installed
 	rm -rf build dist
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+
+# LiteRT.js, which computes in the page that keras-vae explore --site writes.
+site-runtime:
+	npm install --no-audit --no-fund --prefix site-runtime @litertjs/core@2.5.3
+
+# Without one the explorer's tests are skipped.
+browser:
+	@command -v chromium chromium-browser google-chrome || \
+	    { apt-get update && apt-get install --yes chromium; }
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .ruff_cache

@@ -13,6 +13,7 @@ import click
 
 from keras_vae_cli.anomaly import anomaly
 from keras_vae_cli.compression import compress, decompress
+from keras_vae_cli.explore import explore
 from keras_vae_cli.export_run import convert, export, verify
 from keras_vae_cli.inference import encode, interpolate, reconstruct, sample, traverse
 from keras_vae_cli.label import label
@@ -23,7 +24,7 @@ from keras_vae_cli.train import train
 
 SECTIONS = {
     "Train": (train,),
-    "Look": (info, evaluate, compare, score, plot),
+    "Look": (info, evaluate, compare, score, plot, explore),
     "Use": (encode, reconstruct, sample, interpolate, traverse),
     "Apply": (anomaly, label, compress, decompress),
     "Ship": (export, convert, verify, serve),

@@ -29,6 +29,7 @@ ROWS = [
     {"export"},
     {"applications"},
     {"runs"},
+    {"explorer"},
 ]
 RANKS = {place: rank for rank, row in enumerate(ROWS) for place in row}
 
