@@ -7,11 +7,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test stress bench lint format wheel clean
+.PHONY: help demo test docs stress bench lint format wheel clean
 
 help:
 	@echo "make demo     train a VAE on letters into runs/letters"
 	@echo "make test     check style, then run all tests"
+	@echo "make docs     build the site into site/"
 	@echo "make bench    time training and log p(x) beside other packages"
 	@echo "make stress   kill, damage and fill disks for about half an hour"
 	@echo "make lint     check style only"
@@ -28,6 +29,10 @@ PROCESSES ?= 2
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --no-loadscope-reorder \
 	    --durations 30
+
+# Strictly: a link, an anchor or a name that leads nowhere ends it.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The moments follow from the seed: make stress SEED=1
 SEED ?= 0
@@ -54,7 +59,7 @@ wheel: $(VENV)/installed
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when an installation is complete, so that the next call installs
@@ -83,6 +88,10 @@ $(VENV)/installed: $(VENV)/created $(PACKAGING)
 $(VENV)/installed-test: $(VENV)/created $(PACKAGING)
 	$(INSTALL) ".[test]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: $(VENV)/created $(PACKAGING)
+	$(INSTALL) ".[docs]"
+	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed benchmarks/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check \
