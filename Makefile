@@ -7,18 +7,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test docs stress bench lint format wheel clean
+.PHONY: help demo test notebooks docs stress bench lint format wheel clean
 
 help:
-	@echo "make demo     train a VAE on letters into runs/letters"
-	@echo "make test     check style, then run all tests"
-	@echo "make docs     build the site into site/"
-	@echo "make bench    time training and log p(x) beside other packages"
-	@echo "make stress   kill, damage and fill disks for about half an hour"
-	@echo "make lint     check style only"
-	@echo "make format   mend what of the style can be mended by a program"
-	@echo "make wheel    build a wheel into dist/"
-	@echo "make clean    remove all that make made, except runs/"
+	@echo "make demo       train a VAE on letters into runs/letters"
+	@echo "make test       check style, then run all tests"
+	@echo "make notebooks  run the notebooks and store what they show"
+	@echo "make docs       build the site into site/"
+	@echo "make bench      time training and log p(x) beside other packages"
+	@echo "make stress     kill, damage and fill disks for about half an hour"
+	@echo "make lint       check style only"
+	@echo "make format     mend what of the style can be mended by a program"
+	@echo "make wheel      build a wheel into dist/"
+	@echo "make clean      remove all that make made, except runs/"
 
 demo: $(VENV)/installed
 	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
@@ -39,6 +40,10 @@ SEED ?= 0
 stress: $(VENV)/installed-test
 	$(BIN)/python -m tests.stress --kills 50 --interrupts 20 --damaged 200 \
 	    --full-disks 40 --seed $(SEED)
+
+# All of them, or one: make notebooks NOTEBOOK=01_quickstart
+notebooks: $(VENV)/installed-test
+	$(BIN)/python notebooks/make.py $(NOTEBOOK)
 
 # With the peers that are compared, in an environment of its own.
 bench:

@@ -40,7 +40,7 @@ def page(name):
     number = 0
     for cell in cells(name):
         if cell.cell_type == "markdown":
-            yield cell.source
+            yield LINK.sub(link, cell.source)
         elif cell.source.strip():
             yield f"```python\n{cell.source}\n```"
         for output in cell.get("outputs", []):
@@ -50,6 +50,14 @@ def page(name):
                 yield f"![{heading}]({name}/figure_{number}.png)"
             else:
                 yield shown(output)
+
+
+LINK = re.compile(r"\[([^\]]*)\]\((\w+)\.ipynb\)")
+
+
+def link(match):
+    """A link to another notebook as one to its page."""
+    return f"[{match[1]}]({match[2]}.md)" if match[2] in NAMES else match[1]
 
 
 def shown(output):

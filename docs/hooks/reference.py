@@ -70,9 +70,11 @@ def module_page(module):
     """A module and all its names."""
     yield f"# keras_vae.{module}\n"
     yield f"::: keras_vae.{module}"
-    yield "    options:\n      members: false\n      show_root_heading: false\n"
+    yield "    options:"
+    for option in ("members", "show_root_heading", "show_root_toc_entry"):
+        yield f"      {option}: false"
     for name in public_names(module):
-        yield f"::: keras_vae.{module}.{name}"
+        yield f"\n::: keras_vae.{module}.{name}"
         # Methods that a class has of bases which are not public are its own.
         inherits = bases(module, name) - {path.split(".")[-1] for path in DESCRIBED}
         yield f"    options:\n      inherited_members: {str(bool(inherits)).lower()}\n"
