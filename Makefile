@@ -7,17 +7,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test stress bench lint format wheel site-runtime browser clean
+.PHONY: help demo test notebooks docs stress bench lint format wheel site-runtime \
+    explorer-site browser clean
 
 help:
 	@echo "make demo           train a VAE on letters into runs/letters"
 	@echo "make test           check style, then run all tests"
+	@echo "make notebooks      run the notebooks and store what they show"
+	@echo "make docs           build the site into site/"
 	@echo "make bench          time training and log p(x) beside other packages"
 	@echo "make stress         kill, damage and fill disks for about half an hour"
 	@echo "make lint           check style only"
 	@echo "make format         mend what of the style can be mended by a program"
 	@echo "make wheel          build a wheel into dist/"
 	@echo "make site-runtime   fetch LiteRT.js by npm, for keras-vae explore --site"
+	@echo "make explorer-site  the explorer of runs/letters as a page, for make docs"
 	@echo "make browser        install a Chromium that tests the explorer, where apt-get is"
 	@echo "make clean          remove all that make made, except runs/"
 
@@ -31,11 +35,19 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --no-loadscope-reorder \
 	    --durations 30
 
+# Strictly: a link, an anchor or a name that leads nowhere ends it.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # The moments follow from the seed: make stress SEED=1
 SEED ?= 0
 stress: $(VENV)/installed-test
 	$(BIN)/python -m tests.stress --kills 50 --interrupts 20 --damaged 200 \
 	    --full-disks 40 --seed $(SEED)
+
+# All of them, or one: make notebooks NOTEBOOK=01_quickstart
+notebooks: $(VENV)/installed-test
+	$(BIN)/python notebooks/make.py $(NOTEBOOK)
 
 # With the peers that are compared, in an environment of its own.
 bench:
@@ -59,13 +71,17 @@ wheel: $(VENV)/installed
 site-runtime:
 	npm install --no-audit --no-fund --prefix site-runtime @litertjs/core@2.5.3
 
+explorer-site: site-runtime
+	test -d runs/letters || $(MAKE) demo
+	$(BIN)/keras-vae explore runs/letters --site explorer-site
+
 # Without one the explorer's tests are skipped.
 browser:
 	@command -v chromium chromium-browser google-chrome || \
 	    { apt-get update && apt-get install --yes chromium; }
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .ruff_cache
+	rm -rf $(VENV) build dist site explorer-site *.egg-info .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written when an installation is complete, so that the next call installs
@@ -94,6 +110,10 @@ $(VENV)/installed: $(VENV)/created $(PACKAGING)
 $(VENV)/installed-test: $(VENV)/created $(PACKAGING)
 	$(INSTALL) ".[test]"
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: $(VENV)/created $(PACKAGING)
+	$(INSTALL) ".[docs]"
+	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed benchmarks/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check \

@@ -1,11 +1,11 @@
-"""Puts what the benchmarks wrote into the tables of README.md.
+"""Puts what the benchmarks wrote into docs/benchmarks.md and README.md.
 
     python benchmarks/readme.py
 
 Each table stands between `<!-- NAME: written by benchmarks/readme.py -->` and
-`<!-- end of NAME -->`, NAME among TABLES; the benchmarks call this when they have
-measured. No number is typed: the files are `benchmarks/mnist.json` and those in
-`benchmarks/results/`.
+`<!-- end of NAME -->`, NAME among the tables of PAGES; the benchmarks call this when
+they have measured. No number is typed: the files are `benchmarks/mnist.json` and those
+in `benchmarks/results/`.
 """
 
 import json
@@ -14,7 +14,109 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+MEASURED = HERE.parent / "docs" / "benchmarks.md"
 RESULTS = HERE / "results"
+
+
+def abilities():
+    """What the package can do, with one number each."""
+    rows = [
+        (ability, "; ".join(number()) or "not measured yet", f"[{name}](docs/{page})")
+        for ability, number, name, page in ABILITIES
+    ]
+    yield from table("it can", "measured", "read", rows=rows)
+
+
+def _first_elbo():
+    report = read(HERE / "mnist.json")
+    for result in report.get("results", [])[:1]:
+        yield (
+            f"ELBO of MNIST {result['elbo']:.1f} nats after "
+            f"{result['training_seconds']:.0f} s on {report['machine']['cores']} cores"
+        )
+
+
+def _best_member():
+    found = [
+        (entry["difference_to_vae"]["mean"], CONTESTANTS[name])
+        for name, entry in read(RESULTS / "who_wins.json").items()
+        if "difference_to_vae" in entry
+    ]
+    if found:
+        best, name = max(found)
+        yield f"{name}: {best:+.1f} nats of log p(x) to the VAE"
+
+
+def _likelihood_speed():
+    report = read(RESULTS / "speed_likelihood.json")
+    if report:
+        ratio = report["times_as_fast_as"]["pythae"]
+        yield f"log p(x) {ratio:.1f} times as fast as Pythae"
+
+
+def _anomalies_found():
+    report = read(RESULTS / "anomaly.json")
+    if report:
+        mean = report["mean_auc"][report["config"]["score"]]
+        yield f"a digit of MNIST against the rest: mean AUC {mean:.3f}"
+
+
+def _few_labels_error():
+    summary = read(RESULTS / "few_labels.json").get("summary", {})
+    if "100" in summary:
+        error = summary["100"]["m1_m2"]["error_mean"]
+        yield f"MNIST with 100 labels: error {error:.1f} %"
+
+
+def _few_labels_read():
+    chosen = read(RESULTS / "representations.json").get("chosen", {})
+    if "10" in chosen:
+        codes = [v for name, v in chosen["10"].items() if name.startswith("vae")]
+        yield f"10 labels a digit of MNIST read from codes: {max(codes):.1%} right"
+
+
+def _tables_quality():
+    entries = read(RESULTS / "tables.json").get("tables", {}).values()
+    if entries:
+        ours, tvae = (
+            sum(entry[method]["quality"] for entry in entries) / len(entries)
+            for method in ("keras_vae", "tvae")
+        )
+        yield (
+            f"SDMetrics quality {ours:.2f}, mean over {len(entries)} tables (TVAE "
+            f"{tvae:.2f})"
+        )
+
+
+def _bits():
+    report = read(RESULTS / "compression.json").get("grey")
+    if report:
+        bits = report["bits_per_pixel"]
+        codec, best = min(
+            report["other_codecs_bits_per_pixel"].items(), key=lambda item: item[1]
+        )
+        yield f"grey MNIST in {bits:.2f} bits a pixel ({codec} {best:.2f})"
+
+
+ABILITIES = [
+    ("train a VAE with `model.fit`", _first_elbo, "Start", "index.md"),
+    ("explain data better", _best_member, "Which VAE?", "guides/which_vae.md"),
+    ("say how good it is", _likelihood_speed, "Measured", "benchmarks.md"),
+    *(
+        (ability, number, "Applications", f"guides/applications.md#{place}")
+        for ability, number, place in (
+            ("find anomalies, at a stated error rate", _anomalies_found, "anomalies"),
+            ("label the rest, from few labels", _few_labels_error, "labels-from-few"),
+            (
+                "give few coordinates to scikit-learn",
+                _few_labels_read,
+                "codes-for-scikit-learn",
+            ),
+            ("draw synthetic tables", _tables_quality, "synthetic-tables"),
+            ("compress without loss", _bits, "compression"),
+        )
+    ),
+]
 
 
 def mnist():
@@ -404,20 +506,36 @@ def table(*heads, rows):
         yield f"| {' | '.join(row)} |"
 
 
-def written(text):
-    """The text of README.md with the tables of what is measured now."""
+def sections():
+    """The tables of docs/benchmarks.md, each under a heading, if there is something."""
     for name, lines in TABLES.items():
+        content = [*lines()]
+        heading = lines.__doc__.partition("\n")[0].rstrip(".")
+        yield name, [f"## {heading}", "", *content] if content else []
+
+
+PAGES = {
+    README: lambda: [("abilities", [*abilities()])],
+    MEASURED: sections,
+}
+
+
+def written(path):
+    """The text of a page with the tables of what is measured now."""
+    text = path.read_text(encoding="utf-8")
+    for name, lines in PAGES[path]():
         begin = f"<!-- {name}: written by benchmarks/readme.py -->"
         end = f"<!-- end of {name} -->"
-        content = "\n".join([begin, *lines(), end])
+        content = "\n".join([begin, *lines, end])
         pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
         text, count = re.subn(pattern, lambda _, new=content: new, text, flags=re.S)
-        assert count == 1, f"{README} has no place for {name}"
+        assert count == 1, f"{path} has no place for {name}"
     return text
 
 
 def main():
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(written(path), encoding="utf-8")
 
 
 if __name__ == "__main__":

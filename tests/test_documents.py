@@ -1,5 +1,7 @@
 """The documents say what is so: docstrings, README, CONTRIBUTING, CHANGELOG."""
 
+import contextlib
+import doctest
 import inspect
 import re
 import runpy
@@ -139,6 +141,11 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+# Their links are checked where the site is built: some lead to what is made there.
+GUIDES = [
+    path.relative_to(HOUSE).as_posix()
+    for path in [HOUSE / "docs" / "index.md", *(HOUSE / "docs" / "guides").glob("*.md")]
+]
 
 
 def text_of(page):
@@ -152,20 +159,37 @@ def code_in(text):
     return [line.strip() for block in blocks for line in block.splitlines()] + spans
 
 
-def test_the_snippets_of_the_readme_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}
-    snippets = [
-        block["code"]
-        for block in FENCE.finditer(text_of("README.md"))
-        if block["language"] == "python" and not block["reason"]
-    ]
-    assert snippets
-    for number, snippet in enumerate(snippets):
+def run_snippets(page, namespace, folder):
+    """Runs the Python of a page; what stands behind `>>>` has to be answered so."""
+    parser = doctest.DocTestParser()
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    blocks = [block for block in FENCE.finditer(text_of(page)) if not block["reason"]]
+    for number, block in enumerate(blocks):
         # From a file, so that a traceback shows the line.
-        path = tmp_path / f"readme_snippet_{number}.py"
-        path.write_text(snippet, encoding="utf-8")
-        exec(compile(snippet, path, "exec"), namespace)
+        path = folder / f"snippet_{number}.py"
+        if block["language"] == "python":
+            path.write_text(block["code"], encoding="utf-8")
+            exec(compile(block["code"], path, "exec"), namespace)
+        elif block["language"] == "pycon":
+            test = parser.get_doctest(block["code"], namespace, page, page, 0)
+            doctest.DebugRunner(optionflags=flags).run(test, clear_globs=False)
+            namespace.update(test.globs)
+
+
+@pytest.fixture(scope="module")
+def after_the_readme(tmp_path_factory):
+    """What there is when the snippets of README.md have run; guides go on with it."""
+    folder = tmp_path_factory.mktemp("readme")
+    namespace = {"__name__": "__main__"}
+    with contextlib.chdir(folder):
+        run_snippets("README.md", namespace, folder)
+    return namespace
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_snippets_of_a_guide_run(page, after_the_readme, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_snippets(page, dict(after_the_readme), tmp_path)
 
 
 def commands_of(program, text):
@@ -202,7 +226,7 @@ def unknown_words(words):
             command = command.commands[word]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES + GUIDES)
 def test_every_command_and_option_exists(page):
     calls = list(commands_of("keras-vae", text_of(page)))
     unknown = {shlex.join(words): list(unknown_words(words)) for words in calls}
@@ -214,7 +238,7 @@ def test_every_command_and_option_exists(page):
     assert {re.split("[ =]", span)[0] for span in spans} <= known
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES + GUIDES)
 def test_every_make_target_exists(page):
     targets = re.findall(r"^([a-z][\w-]*):", text_of("Makefile"), re.MULTILINE)
     calls = commands_of("make", text_of(page))
@@ -228,7 +252,8 @@ def test_every_link_to_a_file_leads_somewhere(page):
 
 
 def test_the_tables_are_what_the_benchmarks_wrote():
-    readme = text_of("README.md")
-    written = runpy.run_path(str(HOUSE / "benchmarks" / "readme.py"))["written"]
-    assert written(readme) == readme
-    assert "test ELBO, nats" in readme
+    readme = runpy.run_path(str(HOUSE / "benchmarks" / "readme.py"))
+    for page in readme["PAGES"]:
+        assert readme["written"](page) == page.read_text(encoding="utf-8")
+    assert "test ELBO, nats" in text_of("docs/benchmarks.md")
+    assert "mean AUC" in text_of("README.md")
