@@ -251,9 +251,24 @@ def test_every_link_to_a_file_leads_somewhere(page):
     assert not [link for link in links if not (HOUSE / link).exists()]
 
 
-def test_the_tables_are_what_the_benchmarks_wrote():
+def test_the_tables_are_what_the_benchmarks_wrote(monkeypatch):
+    monkeypatch.syspath_prepend(HOUSE / "benchmarks")
+    scale = runpy.run_path(str(HOUSE / "benchmarks" / "scale.py"))
+    assert scale["written"]() == scale["PAGE"].read_text(encoding="utf-8")
     readme = runpy.run_path(str(HOUSE / "benchmarks" / "readme.py"))
     for page in readme["PAGES"]:
         assert readme["written"](page) == page.read_text(encoding="utf-8")
     assert "test ELBO, nats" in text_of("docs/benchmarks.md")
     assert "mean AUC" in text_of("README.md")
+
+
+def test_the_time_of_a_ring_of_machines(monkeypatch):
+    """Step by step: each of 2 (n - 1) rounds sends an n-th of the bytes onwards."""
+    monkeypatch.syspath_prepend(HOUSE / "benchmarks")
+    scale = runpy.run_path(str(HOUSE / "benchmarks" / "scale.py"))
+    n, size, seconds = 5, 4e6, 0.02
+    for _ in range(n - 1):  # sums, then what they came to
+        for _ in range(2):
+            seconds += size / n / scale["BANDWIDTH"] + scale["LATENCY"]
+    assert scale["step"](n, 0.02, size) == pytest.approx(seconds)
+    assert scale["step"](1, 0.02, size) == 0.02
