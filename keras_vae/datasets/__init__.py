@@ -61,7 +61,7 @@ def load(
       of dSprites (`random_sprites` has these).
     - `"mnist"`, `"emnist/letters"`, ...: an image data set of tensorflow-datasets,
       downloaded if it is not in `data_dir` yet. Of `"dsprites"` the labels are the
-      shapes; its other factors are read with tensorflow-datasets itself.
+      shapes, and `factors` has the others.
     - a folder of images (PNG, JPEG, BMP, GIF, WebP, TIFF). Subfolders are labels; they
       are splits if one of them is called `train`.
     - `x.npy`: one array.

@@ -20,13 +20,14 @@ ORDER, NOISE, FIXED_NOISE = range(3)  # what a seed is used for
 
 
 class KnownFactors(NamedTuple):
-    """What generated data are made of, and more of them.
+    """What data are made of, and examples with that.
 
     Attributes:
         sizes: Dictionary from the name of each factor to how many values it has.
         categorical: Indices of the factors whose values have no order.
         draw: Function of a number of examples and a seed to `(x, factors)`: examples
-            drawn anew, not those of the data set, and int64 `(n, num_factors)`.
+            that a model was not trained on, where there are any, and int64
+            `(n, num_factors)`.
     """
 
     sizes: dict

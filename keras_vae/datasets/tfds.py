@@ -14,7 +14,7 @@ from PIL import Image
 
 from keras_vae.arguments import did_you_mean
 from keras_vae.datasets import pipelines
-from keras_vae.datasets.dataset import Dataset
+from keras_vae.datasets.dataset import Dataset, KnownFactors
 from keras_vae.datasets.description import fingerprint
 from keras_vae.datasets.images import fit_image
 from keras_vae.datasets.sources import ArraySource, Source
@@ -26,6 +26,16 @@ SHUFFLE_BLOCK = 10_000
 ONE_BIT = ("binarized_mnist", "dsprites")
 # The label of data sets that have several and do not say which is the one.
 LABELS = {"dsprites": "label_shape"}
+# The features of data sets that are made of known factors, the categorical ones first.
+FACTORS = {
+    "dsprites": {
+        "shape": "label_shape",
+        "scale": "label_scale",
+        "orientation": "label_orientation",
+        "x": "label_x_position",
+        "y": "label_y_position",
+    }
+}
 
 
 class UnknownNameError(ValueError):
@@ -73,12 +83,24 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
         raise ValueError(f"{name} has no train split. It has: {', '.join(splits)}")
     one_bit = builder.name in ONE_BIT
     decode = _decoder(features, image, label, shape, one_bit)
-    parts = {
-        part: Records(
-            splits[instruction].file_instructions, decode, shape, memory_limit
-        )
+    files = {
+        part: splits[instruction].file_instructions
         for part, instruction in _instructions(splits, own, fractions, seed).items()
     }
+    parts = {
+        part: Records(instructions, decode, shape, memory_limit)
+        for part, instructions in files.items()
+    }
+    factors = None
+    if builder.name in FACTORS:
+        names = FACTORS[builder.name]
+        decode = _decoder(features, image, [*names.values()], shape, one_bit)
+        held_out = files.get("test") or files["train"]
+        factors = KnownFactors(
+            {name: features[key].num_classes for name, key in names.items()},
+            (0,),
+            Records(held_out, decode, shape, memory_limit=0).draw,
+        )
     label_names = None if label is None else tuple(features[label].names)
     shards = {
         part: [splits[part].num_bytes, splits[part].shard_lengths] for part in own
@@ -95,6 +117,7 @@ def load_tfds(name, data_dir, fractions, seed, memory_limit, image_size):
             "dtype": "uint8",
             "fingerprint": fingerprint(builder.info.full_name, shards),
         },
+        factors=factors,
     )
 
 
@@ -163,6 +186,16 @@ class Records(Source):
 
     def fetch(self, key):
         return key
+
+    def draw(self, num_examples, seed):
+        """Some of the examples, as they come in the order of a seed.
+
+        Returns:
+            `(x, labels)`: float32 and int64 arrays.
+        """
+        batches = self.epoch(num_examples, tf.constant([seed, 0], tf.int64))
+        x, labels = next(batches.as_numpy_iterator())
+        return x / np.float32(255), labels
 
 
 def is_tfds_name(name):
@@ -237,8 +270,12 @@ def _image_and_label(name, info):
 
 
 def _decoder(features, image, label, shape, one_bit):
-    """A function from a serialized record to `(image, label)`; -1 without a label."""
-    wanted = {key: features[key] for key in (image, label) if key is not None}
+    """A function from a serialized record to `(image, label)`; -1 without a label.
+
+    Of a list of labels `(image, labels)`, int64 with one for each.
+    """
+    labels = label if isinstance(label, list) else [label]
+    wanted = {key: features[key] for key in (image, *labels) if key is not None}
     # Only what is wanted is parsed and decoded.
     features = type(features)(wanted)
     resize = wanted[image].shape != shape
@@ -254,7 +291,10 @@ def _decoder(features, image, label, shape, one_bit):
         if resize:
             x = tf.numpy_function(fit, [x], tf.uint8)
         x = tf.ensure_shape(x, shape)
-        return x, tf.constant(-1, tf.int64) if label is None else example[label]
+        if label is None:
+            return x, tf.constant(-1, tf.int64)
+        found = [tf.cast(example[key], tf.int64) for key in labels]
+        return x, tf.stack(found) if labels is label else found[0]
 
     return decode
 

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from keras_vae.datasets import load
 from keras_vae.datasets import tfds as ours
+from keras_vae.datasets.sprites import SPRITE_FACTORS
 
 NUM_TRAIN, NUM_TEST = 97, 13
 WRAPS = 5  # a seed whose place is 78 of 97
@@ -111,6 +112,7 @@ class BitPictures(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self):
         for i in range(20):
             image = np.full((4, 5, 1), i % 2, dtype="uint8")
+            image[0, 0] = i // 10
             yield i, {"image": image, "label_shape": i % 3, "label_scale": i % 2}
 
 
@@ -383,6 +385,7 @@ def test_bytes_of_0_and_1_are_black_and_white(tmp_path, monkeypatch):
     assert sorted(np.unique(dataset.train.x)) == [0, 1]
     assert dataset.levels == 2 and dataset.label_names == ("0", "1", "2")
     assert np.bincount(dataset.train.labels).tolist() == [7, 7, 6]
+    assert dataset.factors is None
     larger = load("bit_pictures", data_dir=tmp_path, image_size=(8, 10), **WHOLE)
     assert larger.train.x.max() == 1 and larger.levels == 256
 
@@ -395,3 +398,33 @@ def test_dsprites_and_binarized_mnist_are_still_what_is_said_of_them():
         image, label = ours._image_and_label(name, builder.info)
         assert builder.info.features[image].shape[-1] == 1
         assert label == {"dsprites": "label_shape"}.get(name)
+    factors = {
+        name: ours._builder("dsprites", None).info.features[key].num_classes
+        for name, key in ours.FACTORS["dsprites"].items()
+    }
+    # Matthey et al. (2017): 737,280 pictures, each combination once.
+    assert factors == {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
+    assert tuple(factors) == tuple(SPRITE_FACTORS)
+
+
+def test_known_factors_are_drawn_with_the_pictures_that_have_them(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ours, "ONE_BIT", ("bit_pictures",))
+    names = {"shape": "label_shape", "scale": "label_scale"}
+    monkeypatch.setattr(ours, "FACTORS", {"bit_pictures": names})
+    BitPictures(data_dir=tmp_path).download_and_prepare()
+    settings = {"validation_fraction": 0.2, "test_fraction": 0.5}
+    dataset = load("bit_pictures", data_dir=tmp_path, **settings)
+    factors = dataset.factors
+    assert factors.sizes == {"shape": 3, "scale": 2} and factors.categorical == (0,)
+    x, values = factors.draw(10, seed=1)  # all that are held out
+    assert x.dtype == "float32" and values.dtype == "int64"
+    # The corner and the rest of a picture say which of the 20 it is, but for shape.
+    np.testing.assert_array_equal(x[:, 1, 1, 0], values[:, 1])
+    seen = {tuple(row.ravel()) for row in x}
+    assert seen == {tuple(row.ravel()) for row in dataset.test.x}
+    again, other = factors.draw(10, seed=1), factors.draw(10, seed=2)
+    np.testing.assert_array_equal(again[1], values)
+    assert not np.array_equal(other[1], values)
+    assert sorted(map(tuple, other[1])) == sorted(map(tuple, values))
