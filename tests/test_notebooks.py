@@ -4,7 +4,9 @@ import ast
 import base64
 import io
 
+import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from notebooks import make
@@ -96,3 +98,29 @@ def test_a_notebook_runs_and_its_figures_show(path, tmp_path, monkeypatch):
         assert len(of_cell) == len(stored[i])
         for png in of_cell:
             check_picture(png)
+
+
+@pytest.mark.parametrize(
+    ("claim", "short", "expected"),
+    [
+        ("assert epochs == 9", False, None),
+        ("assert epochs == 1", True, None),
+        ("assert epochs == 9", True, None),  # forgiven where training was shortened
+        ("assert epochs == 1", False, CellExecutionError),
+        ("assert 9 / 0", True, AssertionError),  # nothing but the claim is forgiven
+    ],
+)
+def test_claims_are_forgiven_in_short_runs_alone(claim, short, expected):
+    parameters = {"tags": [make.PARAMETERS], "short": "epochs = 1"}
+    cells = [
+        nbformat.v4.new_code_cell("epochs = 9", metadata=parameters),
+        nbformat.v4.new_code_cell(claim, metadata={"tags": [make.FULL_TRAINING]}),
+        nbformat.v4.new_code_cell("after = True"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    if expected is None:
+        make.execute(notebook, short)
+        assert cells[-1].execution_count == 3
+    else:
+        with pytest.raises(expected):
+            make.execute(notebook, short)
