@@ -270,7 +270,13 @@ class TableSchema:
             table.add_row(column.name, column.kind, missing, column.words)
         file = io.StringIO()
         console = rich.console.Console(
-            file=file, width=200, markup=False, emoji=False, highlight=False
+            file=file,
+            width=200,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            # Or it shows the table itself in a notebook, and leaves the file empty.
+            force_jupyter=False,
         )
         console.print(table)
         return "\n".join(line.rstrip() for line in file.getvalue().rstrip().split("\n"))

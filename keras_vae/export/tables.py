@@ -86,6 +86,13 @@ def _text(columns, left):
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*map(str, cells))
     file = io.StringIO()
-    console = rich.console.Console(file=file, width=10_000, markup=False, emoji=False)
+    console = rich.console.Console(
+        file=file,
+        width=10_000,
+        markup=False,
+        emoji=False,
+        # Or it shows the table itself in a notebook, and leaves the file empty.
+        force_jupyter=False,
+    )
     console.print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().rstrip().split("\n"))
