@@ -38,24 +38,24 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 gc.set_threshold(100_000, 50, 100)
 
 
-# The contracts of the family: by far the longest file.
-FAMILY = "tests/models/test_family.py"
+# The contracts of the family and the notebooks: by far the longest files.
+LONGEST = ("tests/models/test_family.py", "tests/test_notebooks.py")
 
 
 def pytest_collection_modifyitems(items):
     """What takes longest comes first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(FAMILY))
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """To each process a file, for its fixtures; of the family a row."""
+    """To each process a file, for its fixtures; of the longest a test."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.partition("::")[0]
-            return nodeid if file == FAMILY else file
+            return nodeid if file in LONGEST else file
 
     return Scheduling(config, log)
 
