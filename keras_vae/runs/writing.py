@@ -117,12 +117,20 @@ def unwritten(output, resume):
 
     Yields:
         `pathlib.Path` of the folder, which goes when the block ends.
+
+    Raises:
+        ValueError: If there is no run to resume.
     """
     with tempfile.TemporaryDirectory(prefix="keras_vae-") as folder:
         folder = Path(folder)
         if resume:
             beside = _beside(output)
             source = beside if is_run(beside) else output
+            if not is_run(source):
+                raise ValueError(
+                    f"There is no run to resume: {output}. Every process has to see "
+                    "the folder that the first one writes."
+                )
             for name in READ:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.copy(source / name, folder)

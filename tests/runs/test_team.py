@@ -17,6 +17,7 @@ import tensorflow as tf
 import keras_vae
 from keras_vae import runs
 from keras_vae.runs.team import gather
+from keras_vae.runs.writing import unwritten
 from tests.contracts import two_devices
 from tests.models.test_replicas import X, make_vae
 from tests.runs.test_runs import train
@@ -119,6 +120,27 @@ def test_a_run_of_two_devices_is_resumed_on_one(tmp_path):
     first = run.history[0]
     resumed = train("digits", tmp_path / "run", resume=True, epochs=2)
     assert resumed.history[0] == first and len(resumed.history) == 2
+
+
+def test_who_trains_along_reads_what_is_resumed_and_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(ValueError, match="Every process has to see"),
+        unwritten(tmp_path / "run", resume=True),
+    ):
+        pass
+    for name in ("run", ".keras_vae-new-run"):  # the second is to replace the first
+        run = tmp_path / name
+        run.mkdir()
+        train("digits", run / "r", epochs=1, latent_dim=2, hidden_units=[8])
+        for path in (run / "r").iterdir():
+            path.rename(run / path.name)
+        with unwritten(tmp_path / "run", resume=True) as folder:
+            assert (folder / "checkpoint.keras").read_bytes() == (
+                run / "checkpoint.keras"
+            ).read_bytes()
+        assert not folder.exists()
+    with unwritten(tmp_path / "run", resume=False) as folder:
+        assert list(folder.iterdir()) == []
 
 
 def test_strategies():
