@@ -14,6 +14,14 @@ import keras_vae
 from tests.models.test_replicas import X, make_vae
 from tests.short_runs import without_figures
 
+SETTINGS = {
+    "epochs": 3,
+    "latent_dim": 2,
+    "hidden_units": [8],
+    "exports": "none",
+    "seed": 1,
+}
+
 
 def weights(folder):
     """Trains models of small networks, and keeps what the first process knows."""
@@ -62,17 +70,7 @@ def run(folder, resume="", killed=""):
             resume=bool(resume),
             strategy="multi-worker",
             callbacks=[Kill()] if killed else [],
-            **(
-                {}
-                if resume
-                else {
-                    "epochs": 3,
-                    "latent_dim": 2,
-                    "hidden_units": [8],
-                    "exports": "none",
-                    "seed": 1,
-                }
-            ),
+            **({} if resume else SETTINGS),
         )
 
 

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -20,6 +22,7 @@ from keras_vae.runs.team import gather
 from keras_vae.runs.writing import unwritten
 from tests.contracts import two_devices
 from tests.models.test_replicas import X, make_vae
+from tests.runs.team_worker import SETTINGS
 from tests.runs.test_runs import train
 
 HOUSE = Path(__file__).parent.parent.parent
@@ -91,12 +94,18 @@ def test_two_processes_learn_what_one_does(tmp_path):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run of two processes."""
+    folder = tmp_path_factory.mktemp("whole")
+    train_together("run", folder)
+    return folder
+
+
 @pytest.mark.slow
-def test_a_team_of_which_one_was_killed_resumes_as_if_it_had_not_been(tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
+def test_a_team_of_which_one_was_killed_resumes_as_if_it_had_not_been(whole, tmp_path):
+    broken = tmp_path / "broken"
     broken.mkdir()
-    train_together("run", whole)
     with two_processes("run", broken, of_second=["", "killed"]) as processes:
         assert processes[1].wait(TIMEOUT) == -signal.SIGKILL
         # Alone the first cannot go on, and says so.
@@ -109,6 +118,42 @@ def test_a_team_of_which_one_was_killed_resumes_as_if_it_had_not_been(tmp_path):
     for a, b in zip(*(run.vae.get_weights() for run in runs_), strict=True):
         np.testing.assert_array_equal(a, b)
     assert runs_[0].metrics["elbo"] == runs_[1].metrics["elbo"]
+
+
+@pytest.mark.slow
+def test_ray_launches_a_team(whole, tmp_path, monkeypatch):
+    """As `TF_CONFIG` does: the same run, to the last bit."""
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.tensorflow import TensorflowTrainer
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+
+    def loop(config):
+        import keras_vae
+
+        keras_vae.runs.train("digits", strategy="multi-worker", **config)
+
+    folder = tempfile.mkdtemp(prefix="ray")  # short: it is the path of sockets
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
+    )
+    try:
+        TensorflowTrainer(
+            loop,
+            train_loop_config={"output": str(tmp_path / "run"), **SETTINGS},
+            scaling_config=ScalingConfig(num_workers=2),
+            run_config=RunConfig(storage_path=str(tmp_path / "ray")),
+        ).fit()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder)
+    history = (tmp_path / "run" / "history.csv").read_text()
+    assert history == (whole / "history.csv").read_text()
 
 
 def test_a_run_of_two_devices_is_resumed_on_one(tmp_path):
