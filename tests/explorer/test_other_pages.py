@@ -33,6 +33,8 @@ def data(tmp_path_factory):
             "income": np.where(
                 rng.random(n) < 0.2, np.nan, rng.integers(1000, 9000, n)
             ),
+            # Beyond what float32 tells apart: x counts from the lowest.
+            "account": 3_000_000_000 + 1000 * rng.integers(50, size=n),
             "sex": rng.choice(["female", "male"], n),
         }
     )
@@ -88,6 +90,7 @@ def check_decoded(page, run, data, z, condition):
     found = decoded(page)
     assert found["town"] == row["town"]
     assert found["age"] == str(row["age"])
+    assert found["account"] == str(row["account"])
     assert float(found["height"]) == pytest.approx(row["height"])
     assert found["since"] == str(row["since"])[:10]
     assert found["income is missing"] == ("yes" if pandas.isna(row["income"]) else "no")
@@ -101,8 +104,9 @@ def test_a_row_of_the_form_is_encoded(page, run, data):
         "town": "Chur",
         "since": "2021-03-04",
         "income": 3000,
+        "account": 3_000_007_000,
     }
-    for name in ("age", "height", "since", "income"):
+    for name in ("age", "height", "since", "income", "account"):
         column(page, name).locator("input").fill(str(given[name]))
     column(page, "income is missing").locator("select").select_option(label="no")
     column(page, "town").locator("select").select_option(label="Chur")

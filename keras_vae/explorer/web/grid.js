@@ -3,12 +3,13 @@
 import {imageData} from "./pixels.js";
 
 // In pixels of the page: a cell, about, and what is left free around each.
-const CELL = 42, GAP = 1.5;
+const CELL = 42, GAP = 0.75;
 
 export class Grid {
   constructor(plot, model) {
     Object.assign(this, {plot, model});
     this.sheet = document.createElement("canvas");
+    this.sheet.width = 0; // until there is something on it
     this.turn = 0; // of the computation that is wanted
   }
 
@@ -41,10 +42,14 @@ export class Grid {
     Object.assign(this.sheet, {width: 0, height: 0});
   }
 
+  get isShown() {
+    return this.sheet.width > 0;
+  }
+
   draw(context, width, height) {
-    if (!this.sheet.width) return;
+    if (!this.isShown) return;
     context.imageSmoothingEnabled = false;
-    context.globalAlpha = 0.75;
+    context.globalAlpha = 0.85;
     const {sheet, rows, columns} = this;
     const [w, h] = [sheet.width / columns, sheet.height / rows];
     const [across, up] = [width / columns, height / rows];

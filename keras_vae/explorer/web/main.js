@@ -80,6 +80,7 @@ class Explorer {
       this.plot.project(projection);
       this.markEnds();
       this.plot.lookAt(projection.place(this.shown));
+      if (this.reconstruction) this.showDecoded(this.reconstruction);
     });
     this.showCondition = conditions(about, (condition) => this.setCondition(condition));
     this.interpolation = new Interpolation(model, {

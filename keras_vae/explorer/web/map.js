@@ -1,7 +1,7 @@
 // The map: examples where their codes are, and a place that is looked at.
 
 const REACH = 9; // pixels within which an example is meant
-const NO_GRID = {draw() {}};
+const NO_GRID = {draw() {}, isShown: false};
 
 export class LatentPlot {
   // `codes` are arrays. What happens is told to `tell`: point(place), leave(), go(place),
@@ -125,25 +125,36 @@ export class LatentPlot {
     context.fillStyle = this.colours.faint;
     context.font = "12px system-ui";
     context.textAlign = "right";
-    context.fillText(this.projection.names[0], width - 8, Math.min(height - 8, Math.max(14, y - 6)));
+    this.#write(context, this.projection.names[0], width - 8, Math.min(height - 8, Math.max(14, y - 6)));
     context.textAlign = "left";
-    context.fillText(this.projection.names[1], Math.min(width - 60, Math.max(8, x + 6)), 16);
+    this.#write(context, this.projection.names[1], Math.min(width - 60, Math.max(8, x + 6)), 16);
+  }
+
+  // Text that is read on whatever lies below it.
+  #write(context, text, x, y, room = 4) {
+    Object.assign(context, {strokeStyle: this.colours.paper, lineWidth: room, lineJoin: "round"});
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
   }
 
   #drawExamples(context) {
     const radius = this.places.length > 800 ? 2.5 : 3.5;
+    Object.assign(context, {strokeStyle: this.colours.paper, lineWidth: 2});
     context.font = "600 10px system-ui";
     context.textAlign = "center";
     context.textBaseline = "middle";
     this.places.forEach((place, i) => {
       const [x, y] = this.toPixels(place), {colour, text, group} = this.marks[i];
-      context.globalAlpha = this.group === null || this.group === group ? 0.85 : 0.08;
+      const meant = this.group === null || this.group === group;
+      context.globalAlpha = meant ? 0.85 : 0.08;
       context.fillStyle = colour;
       if (text) {
-        context.fillText(text, x, y);
+        if (meant && this.grid.isShown) this.#write(context, text, x, y, 3);
+        else context.fillText(text, x, y);
       } else {
         context.beginPath();
         context.arc(x, y, radius, 0, 2 * Math.PI);
+        if (meant && this.grid.isShown) context.stroke();
         context.fill();
       }
     });
