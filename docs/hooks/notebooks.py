@@ -60,6 +60,10 @@ def link(match):
     return f"[{match[1]}]({match[2]}.md)" if match[2] in NAMES else match[1]
 
 
+# Bold and colours of a terminal.
+ANSI = re.compile(r"\x1b\[[\d;]*m")
+
+
 def shown(output):
     """An output that is no picture."""
     data = output.get("data", {})
@@ -67,7 +71,7 @@ def shown(output):
         # A table of pandas, without the looks that it brings.
         table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
         return re.sub(r' (class|border|style)="[^"]*"', "", table)
-    text = output.get("text") or data.get("text/plain", "")
+    text = ANSI.sub("", output.get("text") or data.get("text/plain", ""))
     return f"```{{.text .output}}\n{text.rstrip()}\n```" if text.strip() else ""
 
 

@@ -91,8 +91,9 @@ def _text(columns, left):
         width=10_000,
         markup=False,
         emoji=False,
-        # Or it shows the table itself in a notebook, and leaves the file empty.
+        # Or it is shown at once in a notebook, and in bold.
         force_jupyter=False,
+        force_terminal=False,
     )
     console.print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().rstrip().split("\n"))
