@@ -156,6 +156,9 @@ def test_a_table_is_coloured_by_any_column(page, data):
     towns = data.schema.decode(data.test.x)["town"]
     found = page.evaluate("explorer.plot.marks.map((mark) => mark.group)")
     assert [["Bern", "Chur", "Genf"][group] for group in found] == list(towns)
+    page.focus("#map")
+    page.keyboard.press("g")  # of decodings of images, which there are none of
+    assert not page.is_checked("#grid")
     page.select_option("#colour", label="age")
     shades = page.evaluate("explorer.plot.marks.map((mark) => mark.group)")
     order = np.argsort(data.test.x[:, 0], kind="stable")

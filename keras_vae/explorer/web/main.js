@@ -114,8 +114,9 @@ class Explorer {
     on("copy-seed", "click", () => copy("Seed", String(this.seed)));
     document.addEventListener("keydown", (event) => {
       const typing = event.target.matches("input:not([type=range], [type=checkbox]), select");
-      const id = KEYS[event.key.toLowerCase()];
-      if (id && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) element(id).click();
+      const meant = element(KEYS[event.key.toLowerCase()] ?? "")?.checkVisibility();
+      if (!meant || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      element(KEYS[event.key.toLowerCase()]).click();
     });
   }
 
