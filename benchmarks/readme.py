@@ -149,7 +149,9 @@ def published():
             f"{result['value']:.2f} ± {result['standard_error']:.2f}",
             result["published"],
             f"{result['goal']:.1f}{'' if result['reached'] else ', not reached'}",
-            f"{result['training_minutes']:.0f}",
+            f"{result['epochs']:,}",
+            f"{result['cpu_seconds_per_epoch'] * result['epochs'] / 60:.0f}",
+            f"{result['num_unreliable'] / result['num_examples']:.0%}",
         )
         for result in found
     ]
@@ -157,12 +159,15 @@ def published():
         yield (
             "-log p(x) of the 10,000 test images of dynamically binarized MNIST, by "
             f"{found[0]['num_importance_samples']:,} draws; "
-            "`benchmarks/published.py ROW`:"
+            f"{described(found[0]['machine'])}, seed {found[0]['seed']}; "
+            "`benchmarks/published.py ROW`. Training in minutes of a processor, all "
+            "cores together (the files have those of the clock too, on which other "
+            "work ran). The last column is the share of images whose estimate rests on "
+            "fewer than 5 effective draws; their log p(x) is rather higher than lower:"
         )
         yield ""
-        yield from table(
-            "model", "nats", "published", "goal", "training, min", rows=rows
-        )
+        heads = ("model", "nats", "published", "goal", "epochs", "training, CPU min")
+        yield from table(*heads, "doubtful", rows=rows)
 
 
 def who_wins():
