@@ -57,7 +57,7 @@ LINK = re.compile(r"\[([^\]]*)\]\((\w+)\.ipynb\)")
 
 def link(match):
     """A link to another notebook as one to its page."""
-    return f"[{match[1]}]({match[2]}.md)" if match[2] in NAMES else match[1]
+    return f"[{match[1]}]({match[2]}.md)"
 
 
 # Bold and colours of a terminal.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.plots.figure import BLUE, GREY, ORANGE, Figure, tidy
+from keras_vae.plots.figure import BLUE, GREY, ORANGE, Figure, legend_below, tidy
 
 # The bar that is told from the others.
 OURS = "keras_vae"
@@ -48,7 +48,7 @@ def compression_rates(rates, unit="bits per value", bound=None):
     axes.set_xlim(0, 1.15 * max(values.max(), bound or 0.0, 1e-12))
     if bound is not None:
         axes.axvline(bound, color=ORANGE, linewidth=1.2, label=f"-ELBO: {bound:.4g}")
-        axes.legend(frameon=False, loc="lower right")
+        legend_below(figure, axes)
     axes.set_xlabel(unit)
     axes.set_title("Compression: a shorter bar is fewer bytes")
     tidy(axes)
