@@ -1,16 +1,12 @@
 """What the columns of a table are: found, shown, kept, and gone through both ways."""
 
-import io
-
 import numpy as np
 import pandas
-import rich.box
-import rich.console
-import rich.table
 
 from keras_vae.datasets.column import Column, plain
 from keras_vae.datasets.column_types import find_column
 from keras_vae.datasets.description import match_columns
+from keras_vae.text_tables import text_table
 
 VERSION = 1
 
@@ -257,30 +253,13 @@ class TableSchema:
         return isinstance(other, TableSchema) and self.columns == other.columns
 
     def __str__(self):
-        table = rich.table.Table(
-            box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False
-        )
-        for heading in ("column", "kind", "missing", "values"):
-            right = heading == "missing"
-            table.add_column(heading, justify="right" if right else "left")
-        for column in self.columns:
-            share = f"{column.missing:.2g}" if column.missing < 0.01 else None
-            share = share or f"{column.missing:.0%}"
-            missing = "–" if column.missing == 0 else share
-            table.add_row(column.name, column.kind, missing, column.words)
-        file = io.StringIO()
-        console = rich.console.Console(
-            file=file,
-            width=200,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            # Or it is shown at once in a notebook, and in bold.
-            force_jupyter=False,
-            force_terminal=False,
-        )
-        console.print(table)
-        return "\n".join(line.rstrip() for line in file.getvalue().rstrip().split("\n"))
+        columns = {
+            "column": [column.name for column in self.columns],
+            "kind": [column.kind for column in self.columns],
+            "missing": [_share(column.missing) for column in self.columns],
+            "values": [column.words for column in self.columns],
+        }
+        return text_table(columns, left={*columns} - {"missing"}, width=200)
 
     __repr__ = __str__
     __hash__ = None
@@ -322,3 +301,10 @@ def _tuples(value):
     if isinstance(value, list):
         return tuple(_tuples(each) for each in value)
     return plain(value)
+
+
+def _share(missing):
+    """A share in words: of few missing values as many digits as tell it from none."""
+    if missing == 0:
+        return "–"
+    return f"{missing:.2g}" if missing < 0.01 else f"{missing:.0%}"

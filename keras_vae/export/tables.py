@@ -1,10 +1,6 @@
 """Results of `verify` and reports of `export_tflite` as tables for a terminal."""
 
-import io
-
-import rich.box
-import rich.console
-import rich.table
+from keras_vae.text_tables import text_table
 
 
 def format_results(results):
@@ -25,7 +21,7 @@ def format_results(results):
     ───────────────────────────────────────────────────────────────────────────────────
     encoder/encode   REST          3         16             2.0e-08     1e-05   equal
     """
-    return _text(
+    return text_table(
         {
             "signature": [result.signature for result in results],
             "where": [result.where for result in results],
@@ -57,7 +53,7 @@ def format_report(report):
     True
     """
     rows = report["files"]
-    table = _text(
+    table = text_table(
         {
             "file": [row["file"] for row in rows],
             "bytes": [_format(row["bytes"], ",") for row in rows],
@@ -75,25 +71,3 @@ def format_report(report):
 
 def _format(value, form):
     return "" if value is None else format(value, form)
-
-
-def _text(columns, left):
-    """Cells by heading as lines, as wide as they need."""
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in columns:
-        justify = "left" if heading in left else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
-    for cells in zip(*columns.values(), strict=True):
-        table.add_row(*map(str, cells))
-    file = io.StringIO()
-    console = rich.console.Console(
-        file=file,
-        width=10_000,
-        markup=False,
-        emoji=False,
-        # Or it is shown at once in a notebook, and in bold.
-        force_jupyter=False,
-        force_terminal=False,
-    )
-    console.print(table)
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().split("\n"))

@@ -19,8 +19,10 @@ def check():
     try:
         config = json.loads(text or "null")
         jobs, task = config["cluster"], config["task"]
-        jobs[task["type"]][int(task["index"])]
-    except (ValueError, TypeError, KeyError, IndexError):
+        addresses, index = jobs[task["type"]], int(task["index"])
+        if isinstance(addresses, str) or not 0 <= index < len(addresses):
+            raise ValueError
+    except (ValueError, TypeError, KeyError):
         received = f"Received: {text!r}" if text else "It is not set"
         raise ValueError(
             "Processes that train together find one another by the environment "
@@ -28,7 +30,7 @@ def check():
             f"for, such as {EXAMPLE}. {received}."
         ) from None
     others = sorted({*jobs} - {"chief", "worker"})
-    if others or task["type"] not in jobs:
+    if others:
         raise ValueError(
             "TF_CONFIG should have the jobs chief and worker alone, as every process "
             "trains and none holds the weights for others (a parameter server does). "

@@ -201,6 +201,24 @@ def test_strategies():
 
 
 @pytest.mark.parametrize(
+    ("jobs", "task", "is_chief"),
+    [
+        ({"worker": ["a:1", "b:1"]}, ("worker", 0), True),
+        ({"worker": ["a:1", "b:1"]}, ("worker", 1), False),
+        ({"chief": ["c:1"], "worker": ["a:1"]}, ("worker", 0), False),
+        ({"chief": ["c:1"], "worker": ["a:1"]}, ("chief", 0), True),
+    ],
+)
+def test_one_process_writes(jobs, task, is_chief):
+    class OfATeam(tf.distribute.OneDeviceStrategy):
+        cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(jobs), task_type=task[0], task_id=task[1]
+        )
+
+    assert gather(OfATeam("CPU:0")).is_chief == is_chief
+
+
+@pytest.mark.parametrize(
     ("config", "problem"),
     [
         (None, "It is not set"),
@@ -208,6 +226,14 @@ def test_strategies():
         ("{}", "Received: '{}'"),
         (
             {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}},
+            "names all of them",
+        ),
+        (
+            {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": -1}},
+            "names all of them",
+        ),
+        (
+            {"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}},
             "names all of them",
         ),
         (
