@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from keras_vae import runs
+
 
 @contextlib.contextmanager
 def without_figures():
@@ -13,3 +15,12 @@ def without_figures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "_draw", lambda *arguments: None)
         yield
+
+
+def digits_run(path):
+    """Trains a run on digits with its SavedModels."""
+    small = {"epochs": 2, "latent_dim": 3, "hidden_units": [16]}
+    # Fast enough for its latent dimensions to become active.
+    fast = {"batch_size": 16, "learning_rate": 0.01}
+    with without_figures():
+        return runs.train("digits", path, exports="saved_models", **small, **fast)

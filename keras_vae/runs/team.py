@@ -57,7 +57,14 @@ def gather(strategy):
         strategy = tf.distribute.MirroredStrategy()
     elif strategy == "multi-worker":
         tf_config.check()
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise RuntimeError(
+                "Processes find one another before TensorFlow has computed anything "
+                f"({error}). Mend: train(..., strategy='multi-worker') comes first in "
+                "the program"
+            ) from error
     elif not isinstance(strategy, tf.distribute.Strategy):
         raise ValueError(
             "`strategy` should be None, 'mirrored', 'multi-worker' or a "

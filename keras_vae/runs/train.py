@@ -139,7 +139,8 @@ Returns:
 Raises:
     ValueError: If an argument is wrong, `output` is not ours to write, or the data of
         a run that is resumed are not what they were.
-    RuntimeError: If another process is writing to `output`.
+    RuntimeError: If another process is writing to `output`, or TensorFlow was in use
+        before the processes of `strategy` could find one another.
     FloatingPointError: If the loss stops being finite; the best weights so far are
         kept.
 

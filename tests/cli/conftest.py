@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from keras_vae import runs
 from keras_vae_cli import main
-from tests.short_runs import without_figures
+from tests.short_runs import digits_run, without_figures
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +23,7 @@ def call():
 def run(tmp_path_factory):
     """Directory of a run on digits, with its SavedModels."""
     path = tmp_path_factory.mktemp("cli") / "digits"
-    small = {"epochs": 2, "latent_dim": 3, "hidden_units": [16]}
-    # Fast enough for its latent dimensions to become active.
-    fast = {"batch_size": 16, "learning_rate": 0.01}
-    with without_figures():
-        runs.train("digits", path, exports="saved_models", **small, **fast)
+    digits_run(path)
     return path
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_vae import applications, explorer, export, runs
-from tests.short_runs import without_figures
+from keras_vae import applications, explorer, export
+from tests.short_runs import digits_run
 
 RUNTIME = Path(__file__).parents[2] / "site-runtime"
 
@@ -38,12 +38,7 @@ def browser():
 def run(tmp_path_factory):
     """A run on digits with its SavedModels, and a detector beside it."""
     path = tmp_path_factory.mktemp("explorer") / "digits"
-    small = {"epochs": 2, "latent_dim": 3, "hidden_units": [16]}
-    # Fast enough for its latent dimensions to become active.
-    fast = {"batch_size": 16, "learning_rate": 0.01}
-    with without_figures():
-        runs.train("digits", path, exports="saved_models", **small, **fast)
-    run = runs.Run(path)
+    run = digits_run(path)
     detector = applications.AnomalyDetector(run.vae, level=0.1)
     detector.calibrate(run.dataset().validation.x).save(path / "anomaly")
     return run

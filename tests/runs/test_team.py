@@ -200,6 +200,18 @@ def test_strategies():
         gather("mirror")
 
 
+def test_processes_find_one_another_first(monkeypatch):
+    def too_late():
+        raise RuntimeError("Collective ops must be configured at program startup")
+
+    # The real one would leave this process half configured.
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", too_late)
+    config = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    with pytest.raises(RuntimeError, match="Mend: .* comes first in the program"):
+        gather("multi-worker")
+
+
 @pytest.mark.parametrize(
     ("jobs", "task", "is_chief"),
     [
