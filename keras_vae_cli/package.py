@@ -1,6 +1,7 @@
 """Importing the package itself, when a command needs it."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import sys
@@ -45,7 +46,7 @@ def import_keras_vae(warm=True):
     warnings.showwarning = lambda message, *place: click.echo(
         f"Warning: {message}", err=True
     )
-    with _said("Starting TensorFlow"), silent_stderr():
+    with _said("Starting TensorFlow"), _no_garbage(), silent_stderr():
         import tensorflow as tf
 
         import keras_vae
@@ -66,6 +67,21 @@ def _said(words):
     finally:
         if shown:
             click.echo("\r\x1b[2K", nl=False, err=True)  # the line is empty again
+
+
+@contextlib.contextmanager
+def _no_garbage():
+    """What the first import makes stays: to look through it for garbage meanwhile, and
+    again when the process ends, takes longer than a second."""
+    first = "tensorflow" not in sys.modules
+    if first:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if first:
+            gc.freeze()
+            gc.enable()
 
 
 @contextlib.contextmanager

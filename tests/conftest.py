@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported
+# What is tested of XLA are our graphs. To make the best machine code of each takes
+# longer than to run it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import hypothesis
 import pytest
@@ -35,6 +38,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 # Graphs are millions of objects, few of them garbage: to look for it all the time takes
 # a tenth of the time.
+gc.freeze()
 gc.set_threshold(100_000, 50, 100)
 
 
