@@ -29,8 +29,8 @@ demo: $(VENV)/installed
 	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
 	    --learning-rate 0.002 --epochs 30 --output runs/letters --overwrite
 
-# A process of tests takes up to 9 GB: with more memory, make test PROCESSES=8
-PROCESSES ?= 2
+# More than cores, since some tests wait. With more of these: make test PROCESSES=8
+PROCESSES ?= 3
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --no-loadscope-reorder \
 	    --durations 30

@@ -28,6 +28,9 @@ FULL_TRAINING = "after-full-training"
 RUN_TIME = re.compile(r"^\*Run time: .*\*$", re.MULTILINE)
 # TensorFlow tells stdout too where it writes files, by names that differ each time.
 CHATTER = re.compile(r"^INFO:tensorflow:.*\n", re.MULTILINE)
+# Graphs are much to look through for garbage. A person's kernel does, and a run that is
+# timed.
+SELDOM = "--IPKernelApp.exec_lines=import gc; gc.set_threshold(100_000, 50, 100)"
 # No red, green or blue of 255 may move farther in any pixel.
 UNSEEN = 24
 
@@ -67,6 +70,9 @@ def execute(notebook, short=False):
             timeout=1800,
             record_timing=False,
             coalesce_streams=True,
+            # To end in good order takes a kernel with TensorFlow a second or two.
+            shutdown_kernel="immediate",
+            extra_arguments=[SELDOM] if short else [],
             resources={"metadata": {"path": folder}},
         ).execute(env=environment)
     for cell in tagged(notebook, FULL_TRAINING):

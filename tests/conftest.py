@@ -14,6 +14,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import hypothesis
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 # The same examples in every run, kept nowhere; and no deadline, since the first call
 # of a graph function takes what compiling takes.
@@ -36,10 +37,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Graphs are millions of objects, few of them garbage: to look for it all the time takes
-# a tenth of the time.
+# Graphs are many objects, few of them garbage: to look for it all the time takes a
+# tenth of the time. What was imported stays.
 gc.freeze()
-gc.set_threshold(100_000, 50, 100)
+gc.set_threshold(100_000, 10, 2)
 
 
 # The contracts of the family and the notebooks: by far the longest files.
@@ -62,6 +63,19 @@ def pytest_xdist_make_scheduler(config, log):
             return nodeid if file in LONGEST else file
 
     return Scheduling(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays():
+    """The graphs of one file are gone in the next: a process of gigabytes is slow to
+    copy, and several of them are more than a machine has."""
+    yield
+    # Each step of a Keras optimizer has a gradient of its own, which TensorFlow
+    # registers for good, and the graph with it.
+    registered = ops.gradient_registry._registry
+    for name in [name for name in registered if name.startswith("CustomGradient-")]:
+        del registered[name]
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -149,6 +149,7 @@ class _Batches(keras.utils.PyDataset):
 
 def _check_forms_of_data(vae, x):
     """SGD over the same batches in the same order, whatever they came in."""
+    x = _rows(x, slice(0, 24))  # 16 and 8
     ones, target = np.ones(len(_main(x)), "float32"), _main(x)
     parts = [slice(i, i + 16) for i in range(0, len(ones), 16)]
     in_order = {"batch_size": 16, "shuffle": False}
@@ -322,8 +323,8 @@ def _check_two_devices(make, x, of_batch, expected):
     logs = vae.evaluate(x, **IN_BATCHES, return_dict=True)
     for name in {"loss", *vae.MEASURES, "mse"} - {*of_batch}:
         assert logs[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
-    history = vae.fit(x, **IN_BATCHES, epochs=2, validation_data=x).history
-    assert np.isfinite(list(history.values())).all() and vae.step.numpy() == 6
+    history = vae.fit(x, **IN_BATCHES, validation_data=x).history
+    assert np.isfinite(list(history.values())).all() and vae.step.numpy() == 3
     assert np.isfinite(vae.score(x)["reconstruction_loss"]).all()
     assert not np.array_equal(_flat(vae), start)
 

@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -74,5 +72,10 @@ def run(folder, resume="", killed=""):
         )
 
 
-if __name__ == "__main__":
-    {"weights": weights, "run": run}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+def main(tf_config, said, task, folder, *words):
+    """Does a task as the worker that a `TF_CONFIG` describes."""
+    file = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.environ["TF_CONFIG"] = tf_config
+    {"weights": weights, "run": run}[task](folder, *words)

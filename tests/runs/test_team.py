@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import os
+import multiprocessing
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -22,51 +20,58 @@ from keras_vae.runs.team import gather
 from keras_vae.runs.writing import unwritten
 from tests.contracts import two_devices
 from tests.models.test_replicas import X, make_vae
+from tests.runs import team_worker
 from tests.runs.team_worker import SETTINGS
 from tests.runs.test_runs import train
 
-HOUSE = Path(__file__).parent.parent.parent
 TIMEOUT = 300  # seconds, after which something hangs
+
+# Each worker is a copy of a process that has imported all it needs, and done no more.
+STARTER = multiprocessing.get_context("forkserver")
+STARTER.set_forkserver_preload(["tests.runs.team_worker"])
 
 
 @contextlib.contextmanager
 def two_processes(*arguments, of_second=()):
-    """Starts `team_worker` twice, each knowing of the other."""
+    """Starts `team_worker` twice, each knowing of the other.
+
+    Yields:
+        Pairs of a process and the file of what it says.
+    """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    processes = []
-    for index, more in enumerate(((), of_second)):
-        config = {
-            "cluster": {"worker": workers},
-            "task": {"type": "worker", "index": index},
-        }
-        command = [sys.executable, "-m", "tests.runs.team_worker", *arguments, *more]
-        processes.append(
-            subprocess.Popen(
-                [str(word) for word in command],
-                cwd=HOUSE,
-                env={**os.environ, "TF_CONFIG": json.dumps(config)},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for index, more in enumerate(((), of_second)):
+            config = {
+                "cluster": {"worker": workers},
+                "task": {"type": "worker", "index": index},
+            }
+            said = Path(folder, f"{index}.txt")
+            words = [json.dumps(config), said, *arguments, *more]
+            process = STARTER.Process(target=team_worker.main, args=words)
+            process.start()
+            pairs.append((process, said))
+        try:
+            yield pairs
+        finally:
+            for process, _ in pairs:
+                process.kill()
+                process.join()
 
 
 def train_together(*arguments):
-    with two_processes(*arguments) as processes:
-        for process in processes:
-            _, said = process.communicate(timeout=TIMEOUT)
-            assert process.returncode == 0, said[-3000:]
+    with two_processes(*arguments) as pairs:
+        for process, said in pairs:
+            assert exit_code(process) == 0, said.read_text()[-3000:]
+
+
+def exit_code(process):
+    process.join(TIMEOUT)
+    return process.exitcode
 
 
 @pytest.mark.slow
@@ -106,10 +111,11 @@ def whole(tmp_path_factory):
 def test_a_team_of_which_one_was_killed_resumes_as_if_it_had_not_been(whole, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
-    with two_processes("run", broken, of_second=["", "killed"]) as processes:
-        assert processes[1].wait(TIMEOUT) == -signal.SIGKILL
+    with two_processes("run", broken, of_second=["", "killed"]) as pairs:
+        (first, _), (second, _) = pairs
+        assert exit_code(second) == -signal.SIGKILL
         # Alone the first cannot go on, and says so.
-        assert processes[0].wait(TIMEOUT) not in (0, None)
+        assert exit_code(first) not in (0, None)
     assert len(runs.Run(broken).history) == 1
     train_together("run", broken, "resume")
     assert (broken / "history.csv").read_text() == (whole / "history.csv").read_text()
