@@ -39,11 +39,11 @@ def _check(make, x, has_density, of_batch):
     vae = _compiled(make, metrics=["mse"])
     _check_means_and_weights(vae, x, of_batch)
     expected = vae.evaluate(_rows(x, UNEVEN), **IN_BATCHES, return_dict=True)
-    _check_two_devices(make, x, of_batch, expected)
-    _check_compiled_ways(vae, make, x)
     _check_forms_of_data(vae, x)
-    _check_mixed_precision(make, x)
     with _graphs_as_written():
+        _check_two_devices(make, x, of_batch, expected)
+        _check_compiled_ways(vae, make, x)
+        _check_mixed_precision(make, x)
         resumed = _check_saved_and_resumed(make, x)
     _check_export(resumed, x)
     _check_bad_batch(resumed, x)
@@ -260,8 +260,8 @@ def _check_mixed_precision(make, x):
 
 @contextlib.contextmanager
 def _graphs_as_written():
-    """Without TensorFlow's graph optimizer, which orders sums in one way or another:
-    two models made and trained alike then differ in their last bits."""
+    """Without TensorFlow's graph optimizer, which takes its time, and orders sums in
+    one way or another: two models made and trained alike differ in their last bits."""
     options = {"disable_meta_optimizer": True}
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options(options)
