@@ -86,7 +86,7 @@ def main():
     options.output.parent.mkdir(exist_ok=True)
     data = load()
     for beta in options.betas:
-        if any(point["beta"] == beta for point in report["points"]):
+        if any(point["model"] == f"beta {beta:g}" for point in report["points"]):
             print(f"beta {beta:g}: measured already, with these settings")
             continue
         print(f"beta {beta:g}:", flush=True)

@@ -233,6 +233,34 @@ CONTESTANTS = {
 }
 
 
+def rate_distortion():
+    """What beta buys: rate and distortion."""
+    report = read(RESULTS / "rate_distortion.json")
+    if not report:
+        return
+    rows = [
+        (
+            point["model"],
+            *(
+                f"{point[name]:.1f} ± {point[f'{name}_standard_error']:.1f}"
+                for name in ("rate", "distortion", "elbo")
+            ),
+        )
+        for point in report["points"]
+    ]
+    epochs, seed = (report["settings"][name] for name in ("epochs", "seed"))
+    yield (
+        f"784-300-300-40, {epochs} epochs, seed {seed}, the "
+        f"{report['points'][0]['num_examples']:,} test images of dynamically binarized "
+        f"MNIST; nats per image; {described(report['machine'])}; "
+        "`benchmarks/rate_distortion.py`:"
+    )
+    yield ""
+    yield from table(
+        "trained with", "rate, KL", "distortion, -log p(x given z)", "ELBO", rows=rows
+    )
+
+
 def anomaly():
     """One digit is normal, the others are not."""
     report = read(RESULTS / "anomaly.json")
@@ -483,6 +511,7 @@ TABLES = {
     "mnist": mnist,
     "published": published,
     "who_wins": who_wins,
+    "rate_distortion": rate_distortion,
     "anomaly": anomaly,
     "compression": compression,
     "representations": representations,
