@@ -29,7 +29,7 @@ demo: $(VENV)/installed
 	$(BIN)/keras-vae train --dataset letters --hidden-units 512,256 --batch-size 256 \
 	    --learning-rate 0.002 --epochs 30 --output runs/letters --overwrite
 
-# As many as cores. Each takes up to 3 GB: with more of both, make test PROCESSES=8
+# As many as cores. Each takes up to 6 GB: with more of both, make test PROCESSES=8
 PROCESSES ?= 2
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --no-loadscope-reorder \

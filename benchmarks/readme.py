@@ -89,13 +89,14 @@ def _tables_quality():
 
 
 def _bits():
-    report = read(RESULTS / "compression.json").get("grey")
-    if report:
-        bits = report["bits_per_pixel"]
+    report = read(RESULTS / "compression.json")
+    for name in [name for name in ("grey", "binarized") if name in report][:1]:
+        bits = report[name]["bits_per_pixel"]
         codec, best = min(
-            report["other_codecs_bits_per_pixel"].items(), key=lambda item: item[1]
+            report[name]["other_codecs_bits_per_pixel"].items(),
+            key=lambda item: item[1],
         )
-        yield f"grey MNIST in {bits:.2f} bits a pixel ({codec} {best:.2f})"
+        yield f"{name} MNIST in {bits:.2f} bits a pixel ({codec} {best:.2f})"
 
 
 ABILITIES = [
@@ -307,7 +308,10 @@ def compression():
                 )
             )
     if rows:
-        yield "Lossless, bits per pixel of MNIST; `benchmarks/compression.py`:"
+        yield (
+            f"Lossless, bits per pixel of MNIST; {described(result['machine'])}, seed "
+            f"{result['seed']}; `benchmarks/compression.py`:"
+        )
         yield ""
         yield from table(
             "test images",

@@ -10,11 +10,6 @@ os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported
 # What is tested of XLA are our graphs. To make the best machine code of each takes
 # longer than to run it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-# Each of the processes that run tests has its share of the cores, as has what it
-# starts: threads that wait for a core do it busily.
-os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(
-    max(1, os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-)
 
 import hypothesis
 import pytest

@@ -39,11 +39,11 @@ def _check(make, x, has_density, of_batch):
     vae = _compiled(make, metrics=["mse"])
     _check_means_and_weights(vae, x, of_batch)
     expected = vae.evaluate(_rows(x, UNEVEN), **IN_BATCHES, return_dict=True)
+    _check_two_devices(make, x, of_batch, expected)
+    _check_compiled_ways(vae, make, x)
     _check_forms_of_data(vae, x)
+    _check_mixed_precision(make, x)
     with _graphs_as_written():
-        _check_two_devices(make, x, of_batch, expected)
-        _check_compiled_ways(vae, make, x)
-        _check_mixed_precision(make, x)
         resumed = _check_saved_and_resumed(make, x)
     _check_export(resumed, x)
     _check_bad_batch(resumed, x)
@@ -149,7 +149,6 @@ class _Batches(keras.utils.PyDataset):
 
 def _check_forms_of_data(vae, x):
     """SGD over the same batches in the same order, whatever they came in."""
-    x = _rows(x, slice(0, 24))  # 16 and 8
     ones, target = np.ones(len(_main(x)), "float32"), _main(x)
     parts = [slice(i, i + 16) for i in range(0, len(ones), 16)]
     in_order = {"batch_size": 16, "shuffle": False}
@@ -260,8 +259,8 @@ def _check_mixed_precision(make, x):
 
 @contextlib.contextmanager
 def _graphs_as_written():
-    """Without TensorFlow's graph optimizer, which takes its time, and orders sums in
-    one way or another: two models made and trained alike differ in their last bits."""
+    """Without TensorFlow's graph optimizer, which orders sums in one way or another:
+    two models made and trained alike then differ in their last bits."""
     options = {"disable_meta_optimizer": True}
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options(options)
@@ -323,8 +322,8 @@ def _check_two_devices(make, x, of_batch, expected):
     logs = vae.evaluate(x, **IN_BATCHES, return_dict=True)
     for name in {"loss", *vae.MEASURES, "mse"} - {*of_batch}:
         assert logs[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
-    history = vae.fit(x, **IN_BATCHES, validation_data=x).history
-    assert np.isfinite(list(history.values())).all() and vae.step.numpy() == 3
+    history = vae.fit(x, **IN_BATCHES, epochs=2, validation_data=x).history
+    assert np.isfinite(list(history.values())).all() and vae.step.numpy() == 6
     assert np.isfinite(vae.score(x)["reconstruction_loss"]).all()
     assert not np.array_equal(_flat(vae), start)
 
