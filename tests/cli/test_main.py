@@ -171,3 +171,19 @@ def test_a_disk_that_is_full_leaves_no_half_file(call, run, tmp_path, monkeypatc
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_imported_is_not_looked_through_for_garbage_and_all_else_is():
+    script = """
+import gc
+from keras_vae_cli.package import import_keras_vae
+for _ in range(2):  # the second time nothing is imported, and what is there may go
+    import_keras_vae(warm=False)
+    print(gc.isenabled(), gc.get_freeze_count())
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    first, second = [line.split() for line in process.stdout.splitlines()]
+    assert first[0] == second[0] == "True"
+    assert int(first[1]) >= int(second[1]) > 100_000
